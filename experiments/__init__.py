@@ -1,0 +1,1 @@
+"""One script per result on the slides; `python -m experiments` lists them."""

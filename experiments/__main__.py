@@ -1,0 +1,153 @@
+"""Lists and runs the experiments: `python -m experiments NAME --help`."""
+
+import ast
+import dataclasses
+import difflib
+import importlib
+import re
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from jaxdl.errors import InputError
+
+SHORT = 5  # minutes: what `all` runs without --long
+USAGE = """python -m experiments            this list
+python -m experiments NAME       run one; --help for its options, --seeds 5 --out FOLDER for example
+python -m experiments NAME --resume FOLDER
+python -m experiments NAME --learning-rate 1e-3,3e-4   a sweep
+python -m experiments all        every one of at most 5 minutes; --long for the rest too"""
+
+
+class Script(NamedTuple):
+    """An experiment as its docstring describes it."""
+
+    name: str
+    title: str
+    expected: str
+    time: str
+
+    @property
+    def minutes(self) -> float:
+        """What the docstring says it takes with its defaults."""
+        return float(re.findall(r"[\d.]+", self.time)[0])
+
+
+def scripts() -> dict[str, Script]:
+    """All experiments, found by glob and read without importing them."""
+    found = {}
+    for path in sorted(Path(__file__).parent.glob("*.py")):
+        if not path.name.startswith("_"):
+            text = ast.get_docstring(ast.parse(path.read_text())) or ""
+            lines = dict(re.findall(r"^(Expected|Time): (.*)$", text, re.MULTILINE))
+            found[path.stem] = Script(path.stem, text.splitlines()[0], lines["Expected"], lines["Time"])
+    return found
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line; returns the exit code: 0, 1 a claim does not hold, 2 bad input."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    try:
+        if not words or words[0] in ("-h", "--help", "list"):
+            print(listing())
+            return 0
+        if words[0] == "all":
+            return run_all(words[1:])
+        return run_one(words[0], words[1:])
+    except InputError as error:
+        print(f"error: {error}"[:1500], file=sys.stderr)
+        return 2
+
+
+def listing() -> str:
+    """Every experiment: name, what it reproduces, what is expected, how long it takes."""
+    blocks = [
+        f"{s.name}\n  {s.title}\n  expected: {s.expected}\n  time: {s.time}" for s in scripts().values()
+    ]
+    return "\n".join([*blocks, "", USAGE])
+
+
+def run_one(name: str, words: Sequence[str]) -> int:
+    """Run one experiment, or the several of a sweep; the exit code is the worst of them."""
+    known = scripts()
+    if name not in known:
+        near = difflib.get_close_matches(name, known, n=1)
+        remedy = f"did you mean {near[0]!r}?" if near else "python -m experiments lists them"
+        raise InputError("experiment", name, "one of " + ", ".join(known), remedy)
+    from jaxdl.run import cli, folder
+
+    module = importlib.import_module(f"experiments.{name}")
+    presets = getattr(module, "PRESETS", None)
+    found, options, given = cli.parse(module.Config, words, f"python -m experiments {name}", presets)
+    if options.resume is not None:
+        if len(found) > 1:
+            raise InputError("--resume", str(options.resume), "one run", "a sweep cannot be resumed at once")
+        changes = {field: getattr(found[0], field) for field in given}
+        config = folder.reopen(options.resume, name, module.Config, changes)
+        return execute(module, name, config, options, options.resume)
+    out = folder.fresh(options.out, name)
+    if len(found) == 1:
+        return execute(module, name, found[0], options, out)
+    changing = [
+        f.name for f in dataclasses.fields(module.Config) if len({getattr(c, f.name) for c in found}) > 1
+    ]
+    codes = []
+    for config in found:
+        label = ",".join(f"{field}={getattr(config, field)}" for field in changing)
+        print(f"== {label}")
+        codes.append(execute(module, name, config, options, out / label))
+    return max(codes)
+
+
+def execute(module: Any, name: str, config: Any, options: Any, out: Path) -> int:
+    """Run an experiment with a config into a folder, write its result, print its claims."""
+    from jaxdl.run import Interrupted, NonFiniteLoss, Output, report
+    from jaxdl.run import config as configs
+
+    output = Output(
+        out,
+        resume=options.resume is not None,
+        progress=options.progress,
+        layers=options.layers,
+        profile=options.profile,
+        data_dir=options.data_dir,
+        config=configs.describe(name, config),
+    )
+    start = time.perf_counter()
+    try:
+        result = module.run(config, output)
+    except Interrupted as stopped:
+        print(stopped, file=sys.stderr)
+        return stopped.exit_code
+    except NonFiniteLoss as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    written = report.write(out, name, config, result, time.perf_counter() - start)
+    print(report.table(result.claims))
+    print(f"{written['seconds']} s; result, figures and checkpoints in {out}")
+    return 0 if all(claim.holds for claim in result.claims) else 1
+
+
+def run_all(words: Sequence[str]) -> int:
+    """Run every experiment that declares at most `SHORT` minutes, or with --long every one."""
+    chosen = [s for s in scripts().values() if "--long" in words or s.minutes <= SHORT]
+    words = [word for word in words if word != "--long"]
+    if "--out" in words[:-1]:
+        place = words.index("--out")
+        root = Path(words[place + 1])
+        del words[place : place + 2]
+    else:
+        root = None
+    codes = {}
+    for script in chosen:
+        print(f"== {script.name}: {script.title}")
+        into = [] if root is None else ["--out", str(root / script.name)]
+        codes[script.name] = run_one(script.name, [*words, *into])
+    print("\n".join(f"{name}: {'ok' if code == 0 else f'exit code {code}'}" for name, code in codes.items()))
+    return max(codes.values(), default=0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

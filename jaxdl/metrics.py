@@ -1,0 +1,91 @@
+"""Measures as sums that merge: any split into batches, seeds or devices gives the same result.
+
+A measure is a formula for ONE example, (prediction, target) -> array. Its sum over examples and
+the count of examples are what is added up; `mean` divides at the very end. Padded rows carry
+`mask` 0 and count nothing, so an uneven last batch is exact.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+Measure = Callable[[jax.Array, jax.Array], jax.Array]
+Sums = dict[str, jax.Array]
+
+
+def accuracy(logits: jax.Array, label: jax.Array) -> jax.Array:
+    """1.0 if the largest logit is the label's, else 0.0. NaN logits count as wrong.
+
+    `argmax` alone calls NaN logits class 0, and a dead network looks alive.
+    """
+    return ((jnp.argmax(logits) == label) & ~jnp.isnan(logits).any()).astype(jnp.float32)
+
+
+def confusion(logits: jax.Array, label: jax.Array) -> jax.Array:
+    """A single 1 at [truth, prediction] of a [classes, classes] matrix; rows are the truth (002:383)."""
+    classes = logits.shape[-1]
+    truth, predicted = jnp.arange(classes) == label, jnp.arange(classes) == jnp.argmax(logits)
+    return (truth[:, None] & predicted[None, :]).astype(jnp.float32)
+
+
+def sums(
+    measures: Mapping[str, Measure], predictions: jax.Array, targets: jax.Array, mask: jax.Array
+) -> Sums:
+    """Sum every measure over the rows of a batch whose mask is 1, and count them.
+
+    Args:
+      measures: by name.
+      predictions, targets: [batch, ...].
+      mask: [batch], 1.0 for a real row, 0.0 for padding.
+
+    Returns:
+      `{"count": [], name: sum, ...}`.
+    """
+    total = {"count": mask.sum()}
+    for name, measure in measures.items():
+        values = jax.vmap(measure)(predictions, targets)
+        weights = mask.reshape(mask.shape + (1,) * (values.ndim - 1))
+        # A padded row must not count even where it is NaN or infinite.
+        total[name] = jnp.where(weights > 0, values * weights, 0).sum(0)
+    return total
+
+
+def mean(total: Sums) -> Sums:
+    """Divide every sum by the count.
+
+    >>> {name: float(value) for name, value in mean({"count": 4.0, "accuracy": 3.0}).items()}
+    {'accuracy': 0.75}
+    """
+    return {name: value / total["count"] for name, value in total.items() if name != "count"}
+
+
+def masked_batches(data: Any, batch_size: int) -> dict[str, Any]:
+    """Cut a whole data set into equal batches, the last one padded with row 0 and masked.
+
+    Args:
+      data: dict of host arrays [n, ...].
+      batch_size: rows per batch; made smaller when the data are fewer.
+
+    Returns:
+      The dict as arrays [batches, batch_size, ...] with `"mask"` [batches, batch_size] added.
+    """
+    n = len(jax.tree.leaves(data)[0])
+    batch_size = min(batch_size, n)
+    batches = -(-n // batch_size)
+    index = np.arange(batches * batch_size)
+    real = (index < n).reshape(batches, batch_size)
+    rows = np.where(real, index.reshape(real.shape), 0)
+    return {**jax.tree.map(lambda x: x[rows], data), "mask": real.astype(np.float32)}
+
+
+def over_batches(evaluate: Callable[[Any, Any], Sums]) -> Callable[[Any, Any], Sums]:
+    """Turn `evaluate(state, batch) -> sums` into the sums over stacked batches, one at a time."""
+
+    def total(state: Any, batches: Any) -> Sums:
+        each = jax.lax.map(lambda batch: evaluate(state, batch), batches)
+        return jax.tree.map(lambda x: x.sum(0), each)
+
+    return total

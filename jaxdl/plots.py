@@ -1,0 +1,163 @@
+"""Figures from arrays. Each function draws and returns a matplotlib figure; `save` writes it.
+
+Colours are matplotlib's colour-blind safe cycle; nothing is told by colour alone.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+Row = Mapping[str, Any]  # of metrics.jsonl
+STYLE = "tableau-colorblind10"
+
+
+def save(figure: Any, path: str | Path) -> Path:
+    """Write a figure as PNG, making its folder, and free its memory."""
+    import matplotlib.pyplot as plt
+
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, dpi=150, bbox_inches="tight", facecolor="white")
+    plt.close(figure)
+    return path
+
+
+def learning_curves(rows: Sequence[Row], steps_per_epoch: float, best: float | None = None) -> Any:
+    """Loss and accuracy through training, mean over seeds with the range as a band (003:274).
+
+    Args:
+      rows: of metrics.jsonl, kinds "train" and "validation"; values are lists, one per seed.
+      steps_per_epoch: turns steps into epochs.
+      best: epoch of the chosen state, marked by a line.
+    """
+    others = sorted(
+        {name for row in rows if row["kind"] == "validation" for name in row} - {"kind", "step", "loss"}
+    )
+    figure, axes = _subplots(1, 1 + len(others), (4.6 * (1 + len(others)), 3.4))
+    for axis, name in zip(axes[0], ["loss", *others], strict=True):
+        for kind, style in (("train", "-"), ("validation", "--")):
+            chosen = [row for row in rows if row["kind"] == kind and name in row]
+            if not chosen:
+                continue
+            epochs = np.array([row["step"] for row in chosen]) / steps_per_epoch
+            values = np.array([np.atleast_1d(row[name]) for row in chosen], float)
+            (line,) = axis.plot(epochs, values.mean(1), style, label=kind)
+            axis.fill_between(epochs, values.min(1), values.max(1), alpha=0.2, color=line.get_color(), lw=0)
+        if name == "loss":
+            axis.set_yscale("log")
+        elif all(0 <= value <= 1 for value in axis.get_ylim()) or name == "accuracy":
+            axis.set_ylim(*_accuracy_limits(rows, name))
+        if best is not None:
+            axis.axvline(best, color="gray", lw=0.8, ls=":", label="best validation")
+        axis.set(xlabel="epoch", ylabel=name)
+        axis.grid(alpha=0.3)
+        axis.legend(frameon=False)
+    return figure
+
+
+def confusion_matrix(counts: np.ndarray, labels: Sequence[str]) -> Any:
+    """Counts [truth, prediction] (002:383), shaded by share of the row, the errors in red."""
+    counts = np.asarray(counts)
+    share = counts / np.maximum(counts.sum(1, keepdims=True), 1)
+    figure, axes = _subplots(1, 1, (0.55 * len(labels) + 1.2, 0.5 * len(labels) + 1.0))
+    axis = axes[0, 0]
+    axis.imshow(share, cmap="Blues", vmin=0, vmax=1)
+    for truth, predicted in np.ndindex(*counts.shape):
+        if counts[truth, predicted]:
+            right = truth == predicted
+            colour = "white" if share[truth, predicted] > 0.6 else "black" if right else "firebrick"
+            axis.text(predicted, truth, f"{counts[truth, predicted]:.0f}", ha="center", va="center",
+                      color=colour, fontsize=9, fontweight="normal" if right else "bold")  # fmt: skip
+    axis.set(xlabel="prediction", ylabel="truth", xticks=range(len(labels)), yticks=range(len(labels)))
+    axis.set_xticklabels(labels)
+    axis.set_yticklabels(labels)
+    return figure
+
+
+def image_grid(
+    images: np.ndarray, titles: Sequence[str] | None = None, columns: int = 8, cmap: str = "gray_r"
+) -> Any:
+    """Images in rows, each scaled to its own range unless they are in 0..1.
+
+    Args:
+      images: [n, height, width] or [n, height, width, channels], one or three channels.
+      titles: [n].
+      columns: images per row.
+      cmap: for images with one channel.
+    """
+    images = np.asarray(images)
+    images = images[..., 0] if images.ndim == 4 and images.shape[-1] == 1 else images
+    rows = max(1, -(-len(images) // columns))
+    figure, axes = _subplots(rows, columns, (1.05 * columns, (1.25 if titles else 1.05) * rows))
+    for axis in axes.flat:
+        axis.axis("off")
+    unit = len(images) > 0 and images.min() >= 0 and images.max() <= 1
+    limits = {"vmin": 0, "vmax": 1} if unit else {}
+    for i, image in enumerate(images):
+        axes.flat[i].imshow(image, cmap=cmap, interpolation="nearest", **limits)
+        if titles:
+            axes.flat[i].set_title(titles[i], fontsize=8, pad=2)
+    return figure
+
+
+def filters(kernels: np.ndarray, columns: int = 8) -> Any:
+    """Convolution filters on one scale, blue negative, white zero, red positive (003:598).
+
+    Args:
+      kernels: [height, width, in, out]; the mean over the input channels is shown.
+      columns: filters per row.
+    """
+    kernels = np.asarray(kernels).mean(2).transpose(2, 0, 1)
+    rows = -(-len(kernels) // columns)
+    figure, axes = _subplots(rows, columns, (0.8 * columns, 0.8 * rows))
+    limit = np.abs(kernels).max()
+    shown = None
+    for axis in axes.flat:
+        axis.axis("off")
+    for axis, kernel in zip(axes.flat, kernels, strict=False):
+        shown = axis.imshow(kernel, cmap="RdBu_r", vmin=-limit, vmax=limit, interpolation="nearest")
+    figure.colorbar(shown, ax=axes, shrink=0.8, label="weight")
+    return figure
+
+
+def feature_maps(image: np.ndarray, levels: Mapping[str, np.ndarray], columns: int = 16) -> Any:
+    """One image and what each level of a network makes of it (003:598-618).
+
+    Args:
+      image: [height, width, 1].
+      levels: activations [height, width, features] by name, shallow to deep; the first `columns`.
+      columns: features shown per level.
+    """
+    figure, axes = _subplots(1 + len(levels), columns, (0.75 * columns, 0.95 * (1 + len(levels))))
+    for axis in axes.flat:
+        axis.axis("off")
+    axes[0, 0].imshow(np.asarray(image)[..., 0], cmap="gray_r", interpolation="nearest")
+    axes[0, 0].set_title("input", fontsize=9, loc="left")
+    for row, (name, maps) in zip(axes[1:], levels.items(), strict=True):
+        maps = np.asarray(maps)
+        row[0].set_title(name, fontsize=9, loc="left")
+        for axis, feature in zip(row, np.moveaxis(maps, -1, 0), strict=False):
+            axis.imshow(feature, cmap="magma", vmin=0, vmax=max(maps.max(), 1e-6), interpolation="nearest")
+    return figure
+
+
+def _subplots(rows: int, columns: int, size: tuple[float, float]) -> tuple[Any, np.ndarray]:
+    import matplotlib as mpl
+
+    mpl.use("Agg")
+    import matplotlib.pyplot as plt
+
+    with plt.style.context(STYLE):
+        figure, axes = plt.subplots(rows, columns, figsize=size, squeeze=False, layout="constrained")
+    return figure, axes
+
+
+def _accuracy_limits(rows: Sequence[Row], name: str) -> tuple[float, float]:
+    """From a little below the later half's worst value to 1: the first epochs would flatten the rest."""
+    values = [
+        np.min(np.array(row[name], float)) for row in rows if row["kind"] == "validation" and name in row
+    ]
+    low = min(values[len(values) // 2 :])
+    return max(0.0, 1 - 2.5 * (1 - low)) - 1e-3, 1.001

@@ -1,0 +1,23 @@
+"""The only stateful place: the host loop, checkpoints, logs, command line and reports."""
+
+from jaxdl.run.fit import Fitted, Output, fit, over_split
+from jaxdl.run.interrupt import Interrupted
+from jaxdl.run.nonfinite import NonFiniteLoss
+from jaxdl.run.report import Claim, Report, claim
+from jaxdl.run.select import Select
+from jaxdl.run.trained import export, load
+
+__all__ = [
+    "Claim",
+    "Fitted",
+    "Interrupted",
+    "NonFiniteLoss",
+    "Output",
+    "Report",
+    "Select",
+    "claim",
+    "export",
+    "fit",
+    "load",
+    "over_split",
+]

@@ -1,0 +1,176 @@
+"""Checkpoints that are checked: orbax writes them, a digest of every array proves them.
+
+Orbax saves atomically, but restores an array whose bits were flipped without an error, and takes
+an empty folder named like a step for a checkpoint. So a SHA-256 digest of each array, of its
+dtype and shape, and of the host's own record, is stored beside the arrays and compared on every
+restore. The newest checkpoint that verifies wins, and each one that was passed over is named.
+
+A state is stored flat, an array per path (`net.params.conv1.kernel`), as NumPy arrays: it can be
+read without knowing its structure, on any number of devices.
+"""
+
+import hashlib
+import json
+import logging
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxdl.errors import InputError
+from jaxdl.learner import path_name
+
+Arrays = dict[str, np.ndarray]
+DAMAGED = "damaged"  # folder beside the checkpoints for those that did not verify
+
+
+class Restored(NamedTuple):
+    """What the newest checkpoint that verifies holds."""
+
+    step: int  # updates done when it was saved
+    arrays: Arrays  # by path
+    host: dict[str, Any]  # the host's own record
+
+
+class Checkpoints:
+    """The checkpoints of one run folder; use as a context manager, so that the last save is awaited.
+
+    Args:
+      folder: made when missing.
+      keep: how many of the newest to keep. More than one, so that a damaged one can be passed over.
+    """
+
+    def __init__(self, folder: Path, keep: int = 3):
+        import orbax.checkpoint as ocp
+
+        logging.getLogger("absl").setLevel(logging.ERROR)
+        self.folder = Path(folder).absolute()
+        options = ocp.CheckpointManagerOptions(max_to_keep=keep, cleanup_tmp_directories=True)
+        self._ocp, self._manager = ocp, ocp.CheckpointManager(self.folder, options=options)
+
+    def __enter__(self) -> "Checkpoints":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def save(self, step: int, state: Any, host: dict[str, Any]) -> None:
+        """Write `state` (any pytree of arrays) and `host` (JSON) as checkpoint `step`.
+
+        The arrays are copied before this returns and written in the background; an error of that
+        writing is raised by the next `save` or by `close`.
+        """
+        arrays = flatten(state)
+        record = {"host": host, "digests": {path: _digest(array) for path, array in arrays.items()}}
+        record["digest"] = _record_digest(record)
+        stored = {path: array for path, array in arrays.items() if array.size}  # orbax refuses empty ones
+        args = self._ocp.args
+        self._manager.wait_until_finished()
+        self._manager.save(
+            step, args=args.Composite(state=args.StandardSave(stored), host=args.JsonSave(record))
+        )
+
+    def exist(self) -> bool:
+        """True if there is any checkpoint, intact or not."""
+        return bool(self._manager.all_steps())
+
+    def restore(self, report: Callable[[str], None] = lambda message: None) -> Restored:
+        """The newest checkpoint whose digests are right.
+
+        Damaged ones are moved to the folder `damaged`, so that their step can be saved again, and
+        reported by file and reason.
+
+        Raises:
+          InputError: there is none.
+        """
+        for step in sorted(self._manager.all_steps(), reverse=True):
+            try:
+                return self._read(step)
+            except Exception as error:  # whatever orbax raises on a damaged folder
+                reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+                report(f"checkpoint {self.folder / str(step)} is damaged and was passed over: {reason[:200]}")
+                self._set_aside(step)
+        remedy = "start the run again without --resume"
+        raise InputError("resume", str(self.folder), "a folder with an intact checkpoint", remedy)
+
+    def close(self) -> None:
+        """Wait for the last save; an error of it is raised here."""
+        try:
+            self._manager.wait_until_finished()
+        finally:
+            self._manager.close()
+
+    def _read(self, step: int) -> Restored:
+        args = self._ocp.args
+        read = self._manager.restore(
+            step, args=args.Composite(state=args.StandardRestore(), host=args.JsonRestore())
+        )
+        record, stored = read.host, read.state
+        if record["digest"] != _record_digest(record):
+            raise ValueError("the host record does not match its digest")
+        arrays = {}
+        for path, digest in record["digests"].items():
+            shape = tuple(digest["shape"])
+            array = np.asarray(stored[path]) if np.prod(shape) else np.zeros(shape, digest["dtype"])
+            if _digest(array) != digest:
+                raise ValueError(f"{path} does not match its digest")
+            arrays[path] = array
+        return Restored(step, arrays, record["host"])
+
+    def _set_aside(self, step: int) -> None:
+        target = self.folder.parent / DAMAGED / str(step)
+        target.parent.mkdir(exist_ok=True)
+        shutil.rmtree(target, ignore_errors=True)
+        shutil.move(self.folder / str(step), target)
+        self._manager.reload()
+
+
+def flatten(state: Any) -> Arrays:
+    """The arrays of a pytree on the host, by dotted path; typed keys as their key data."""
+    leaves = jax.tree_util.tree_leaves_with_path(state)
+    return {path_name(path).replace("/", "."): np.asarray(_plain(leaf)) for path, leaf in leaves}
+
+
+def unflatten(template: Any, arrays: Arrays) -> Any:
+    """The inverse of `flatten`: `arrays` in the structure of `template`.
+
+    Raises:
+      InputError: a path is missing or left over, or a shape or dtype differs. Nothing is cast.
+    """
+    remedy = "the checkpoint was written by another model or another version"
+    leaves, structure = jax.tree_util.tree_flatten_with_path(template)
+    names = [path_name(path).replace("/", ".") for path, _ in leaves]
+    if set(names) != set(arrays):
+        raise InputError("resume", sorted(set(names) ^ set(arrays))[:3], "the arrays of this learner", remedy)
+    restored = []
+    for name, (_, leaf) in zip(names, leaves, strict=True):
+        plain, array = _plain(leaf), arrays[name]
+        if (plain.shape, plain.dtype) != (array.shape, array.dtype):
+            expected = f"{plain.dtype}{plain.shape} for {name}"
+            raise InputError("resume", f"{array.dtype}{array.shape}", expected, remedy)
+        restored.append(_typed(jnp.asarray(array), leaf))
+    return jax.tree.unflatten(structure, restored)
+
+
+def _plain(leaf: jax.Array) -> jax.Array:
+    return jax.random.key_data(leaf) if jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key) else leaf
+
+
+def _typed(array: jax.Array, like: jax.Array) -> jax.Array:
+    if jnp.issubdtype(like.dtype, jax.dtypes.prng_key):
+        return jax.random.wrap_key_data(array, impl=jax.random.key_impl(like))
+    return array
+
+
+def _digest(array: np.ndarray) -> dict[str, Any]:
+    digest = hashlib.sha256(np.ascontiguousarray(array).tobytes()).hexdigest()
+    return {"sha256": digest, "dtype": str(array.dtype), "shape": list(array.shape)}
+
+
+def _record_digest(record: dict[str, Any]) -> str:
+    content = {"host": record["host"], "digests": record["digests"]}
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()

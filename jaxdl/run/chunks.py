@@ -1,0 +1,66 @@
+"""How a run is cut into chunks, each a number of steps in one dispatch, and how they are fed."""
+
+import itertools
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import jax
+import numpy as np
+
+from jaxdl.learner import Batch, Learner
+
+Batches = Callable[[int], Iterator[Batch]]  # step to start at -> its batch and those after it
+
+SECONDS = 0.5  # aimed at for a chunk on a CPU: short beside the time a signal may take
+FLOPS_PER_SECOND = 1e11  # of a CPU with two cores
+SECONDS_PER_STEP = 20e-6  # at least, for the smallest network
+
+
+def flops_per_step(learner: Learner, batch: Batch) -> float:
+    """Floating-point operations of one step as XLA counts them before optimising; NaN if it cannot.
+
+    Operations in loops are counted once, so this is too low for recurrent networks.
+    """
+    state = jax.eval_shape(learner.init, jax.random.key(0), batch)
+    analysis: Any = jax.jit(learner.step).lower(state, batch).cost_analysis()
+    return float((analysis or {}).get("flops", np.nan))
+
+
+def chunk_length(flops: float, every: int) -> int:
+    """Steps per dispatch: enough that dispatching costs nothing, few enough to answer a signal soon.
+
+    Args:
+      flops: of one step of all seeds; NaN if unknown.
+      every: steps between evaluations, which a chunk never crosses. An accelerator takes them all.
+    """
+    if jax.default_backend() != "cpu":
+        return every
+    seconds = max(np.nan_to_num(flops) / FLOPS_PER_SECOND, SECONDS_PER_STEP)
+    return int(np.clip(SECONDS / seconds, 1, every))
+
+
+def feed(learner: Learner, data: Batch | Batches, capacity: int) -> Callable[[int, int], Batch]:
+    """(step, count) -> the batch of a chunk.
+
+    Resident data are put on the device once and serve every chunk. On the host road `count`
+    batches are stacked and filled up to `capacity`, so that one compiled program serves all counts.
+    """
+    if learner.resident or not callable(data):
+        on_device = jax.device_put(data)
+        return lambda step, count: on_device
+    position, iterator = -1, iter(())
+
+    def stack(step: int, count: int) -> Batch:
+        nonlocal position, iterator
+        if step != position:
+            iterator = data(step)
+        rows = list(itertools.islice(iterator, count))
+        position = step + count
+        return jax.tree.map(lambda *x: np.stack(x), *rows, *[rows[-1]] * (capacity - len(rows)))
+
+    return stack
+
+
+def first_batch(learner: Learner, data: Batch | Batches) -> Batch:
+    """A batch as the learner's own `init` and `step` take it."""
+    return data if learner.resident or not callable(data) else next(data(0))

@@ -1,0 +1,118 @@
+"""What a run was told to do: the ranges of its hyper-parameters, and the record of it on the disk."""
+
+import dataclasses
+import importlib.metadata
+import json
+import math
+import os
+import platform
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import jax
+
+from jaxdl.errors import InputError, require
+
+Range = tuple[Callable[[Any], bool], str, str]  # accepts, expected, remedy
+
+POSITIVE: Range = (lambda x: math.isfinite(x) and x > 0, "a finite number > 0", "try the default, see --help")
+COUNT: Range = (lambda x: x >= 1, "an integer >= 1", "try the default, see --help")
+AT_LEAST_ZERO: Range = (lambda x: math.isfinite(x) and x >= 0, "a finite number >= 0", "0 switches it off")
+SHARE: Range = (lambda x: 0 <= x < 1, "a number in [0, 1)", "0 switches it off")
+
+# One place that knows the range of every hyper-parameter by its name, for all experiments.
+RANGES: dict[str, Range] = {
+    "learning_rate": POSITIVE,
+    "batch_size": COUNT,
+    "epochs": COUNT,
+    "steps": COUNT,
+    "seeds": (lambda x: 1 <= x <= 10_000, "an integer in 1..10000", "1 is a single run"),
+    "seed": (lambda x: 0 <= x < 2**32 - 10_000, "an integer in 0..2**32-10001", "larger seeds would collide"),
+    "features": COUNT,
+    "hidden": COUNT,
+    "kernel_size": COUNT,
+    "dropout": SHARE,
+    "label_smoothing": SHARE,
+    "l1": AT_LEAST_ZERO,
+    "l2": AT_LEAST_ZERO,
+    "weight_decay": AT_LEAST_ZERO,
+    "noise": AT_LEAST_ZERO,
+    "degrees": (lambda x: 0 <= x <= 180, "degrees in 0..180", "0 switches rotation off"),
+    "scale": SHARE,
+    "translate": AT_LEAST_ZERO,
+    "patience": COUNT,
+}
+
+
+def option(name: str) -> str:
+    """The command-line option of a field: `learning_rate` -> `--learning-rate`."""
+    return "--" + name.replace("_", "-")
+
+
+def check(config: Any) -> None:
+    """Refuse the first field of a config that is outside the range of its name.
+
+    Raises:
+      InputError: named like the command-line option.
+    """
+    for field in dataclasses.fields(config):
+        value = getattr(config, field.name)
+        if field.name in RANGES and value is not None:
+            accepts, expected, remedy = RANGES[field.name]
+            for item in value if isinstance(value, tuple) else (value,):
+                require(accepts(item), option(field.name), value, expected, remedy)
+
+
+def describe(experiment: str, config: Any) -> dict[str, Any]:
+    """Everything a result depends on, as JSON: what was asked, with which versions, on which device."""
+    return {"experiment": experiment, "config": dataclasses.asdict(config), **environment()}
+
+
+def environment() -> dict[str, Any]:
+    """Versions, device and cores: a difference in any of them may change the last bits."""
+    packages = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy")
+    versions = {name: importlib.metadata.version(name) for name in packages}
+    device = jax.devices()[0]
+    return {
+        "versions": {"python": platform.python_version(), **versions},
+        "device": f"{len(jax.devices())} x {device.device_kind}, {_cores()} CPU cores",
+    }
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Write a JSON file in one piece: a reader sees the old file or the new one, never half of it."""
+    scratch = path.with_name(path.name + ".tmp")
+    scratch.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+    scratch.replace(path)
+
+
+def read_json(path: Path, field: str) -> Any:
+    """Read a JSON file.
+
+    Raises:
+      InputError: named `field`, if it is missing or broken.
+    """
+    try:
+        return json.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        raise InputError(
+            field, str(path), "a readable JSON file", f"{type(error).__name__}: {error}"
+        ) from None
+
+
+def restore(config_type: type, recorded: dict[str, Any]) -> Any:
+    """The inverse of `dataclasses.asdict` after a way through JSON.
+
+    Raises:
+      InputError: fields that this version of the experiment does not have, or lacks.
+    """
+    names = {field.name for field in dataclasses.fields(config_type)}
+    remedy = "it was written by another version of the experiment; start a new run"
+    require(set(recorded) == names, "--resume", sorted(set(recorded) ^ names), "the same options", remedy)
+    return config_type(**{k: tuple(v) if isinstance(v, list) else v for k, v in recorded.items()})
+
+
+def _cores() -> int:
+    affinity = getattr(os, "sched_getaffinity", None)  # not on macOS
+    return len(affinity(0)) if affinity else os.cpu_count() or 1

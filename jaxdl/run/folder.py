@@ -1,0 +1,71 @@
+"""Run folders: a new one that is surely free, or an old one that is surely the right one."""
+
+import dataclasses
+import itertools
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from jaxdl.errors import require
+from jaxdl.run import config as configs
+
+CONFIG = "config.json"
+RUNS = Path("runs")
+
+
+def fresh(out: Path | None, experiment: str) -> Path:
+    """The folder of a new run. It is not made yet: that is done when the run starts.
+
+    Args:
+      out: as the user named it; by default the first free one of runs/NAME, runs/NAME-2, ...
+      experiment: its name.
+
+    Raises:
+      InputError: the folder holds something already, or cannot be made.
+    """
+    if out is None:
+        candidates = (RUNS / (experiment + suffix) for suffix in _suffixes())
+        out = next(folder for folder in candidates if not folder.exists())
+    remedy = "choose another folder"
+    parent = next(folder for folder in (out, *out.absolute().parents) if folder.exists())
+    require(parent.is_dir(), "--out", str(out), "a folder", f"{parent} is a file; {remedy}")
+    # Even root cannot write to a read-only file system, which the permission bits do not show.
+    require(os.access(parent, os.W_OK), "--out", str(out), "a folder that can be written", remedy)
+    used = out.exists() and any(out.iterdir())
+    remedy = f"continue that run with --resume {out}, or choose another folder"
+    require(not used, "--out", str(out), "a new or an empty folder", remedy)
+    return out
+
+
+def reopen(folder: Path, experiment: str, config_type: type, given: dict[str, Any]) -> Any:
+    """The config of the run in `folder`, with more epochs if that was asked for.
+
+    Args:
+      folder: of the run to continue.
+      experiment: its name.
+      config_type: of the experiment's config.
+      given: fields that the command line named, with their values.
+
+    Raises:
+      InputError: no such run, a run of another experiment, or another config.
+    """
+    recorded = configs.read_json(folder / CONFIG, "--resume")
+    require(
+        recorded.get("experiment") == experiment,
+        "--resume",
+        str(folder),
+        f"a run of {experiment!r}",
+        f"this is a run of {recorded.get('experiment')!r}",
+    )
+    config = configs.restore(config_type, recorded["config"])
+    for name, value in given.items():
+        old = getattr(config, name)
+        longer = name == "epochs" and value >= old
+        remedy = "leave it out, or start a new run: only --epochs may grow on a resume"
+        require(longer or value == old, configs.option(name), value, f"{old!r} as in {folder}", remedy)
+    return config if "epochs" not in given else dataclasses.replace(config, epochs=given["epochs"])
+
+
+def _suffixes() -> Iterator[str]:
+    return itertools.chain([""], (f"-{i}" for i in itertools.count(2)))

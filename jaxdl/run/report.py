@@ -1,0 +1,105 @@
+"""Claims: a number or a statement on a slide, with the measured value beside it."""
+
+import dataclasses
+import datetime
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from jaxdl.errors import InputError
+from jaxdl.run import config as configs
+
+
+@dataclasses.dataclass(frozen=True)
+class Claim:
+    """One statement and what came out. `holds` is computed from the others, never set."""
+
+    name: str  # what is measured: "test accuracy"
+    source: str  # deck and line, or paper: "003:549"
+    expected: str  # ">= 0.99", "< 0.02", "= 0.029 +- 0.0005"
+    measured: float  # mean over seeds
+    std: float  # over seeds, 0 for one
+    seeds: int
+    holds: bool
+
+
+@dataclasses.dataclass(frozen=True)
+class Report:
+    """What an experiment returns."""
+
+    claims: Sequence[Claim]
+    facts: dict[str, Any] = dataclasses.field(default_factory=dict)  # further numbers, as JSON
+
+
+def claim(name: str, source: str, expected: str, values: Any) -> Claim:
+    """Hold a measurement against what a slide says.
+
+    Args:
+      name, source: see `Claim`.
+      expected: a comparison with a number: `>`, `>=`, `<`, `<=`, or `= x +- tolerance`.
+      values: the measurement, one per seed. NaN holds nothing.
+
+    Raises:
+      InputError: `expected` cannot be read.
+
+    >>> claim("test accuracy", "003:549", "> 0.99", [0.993, 0.995]).holds
+    True
+    """
+    values = np.atleast_1d(np.asarray(values, np.float64))
+    mean, std = float(values.mean()), float(values.std(ddof=1)) if len(values) > 1 else 0.0
+    return Claim(name, source, expected, mean, std, len(values), _holds(expected, mean))
+
+
+def write(folder: Path, experiment: str, config: Any, report: Report, seconds: float) -> dict[str, Any]:
+    """Write `result.json` into a run folder, and return its content."""
+    content = {
+        **configs.describe(experiment, config),
+        "date": datetime.date.today().isoformat(),
+        "seconds": round(seconds, 1),
+        **report.facts,
+        "claims": [dataclasses.asdict(each) for each in report.claims],
+    }
+    folder.mkdir(parents=True, exist_ok=True)
+    configs.write_json(folder / "result.json", content)
+    return content
+
+
+def table(claims: Sequence[Claim]) -> str:
+    """The claims as lines of text for the terminal.
+
+    >>> print(table([claim("test accuracy", "003:549", "> 0.99", [0.993, 0.995])]))
+    holds   test accuracy  0.994 ± 0.00141 (2 seeds)  expected > 0.99  [003:549]
+    """
+    width = max((len(each.name) for each in claims), default=0)
+    return "\n".join(
+        f"{'holds  ' if each.holds else 'FAILS  '} {each.name:<{width}}  {spread(each)}"
+        f"  expected {each.expected}  [{each.source}]"
+        for each in claims
+    )
+
+
+def spread(each: Claim) -> str:
+    """`0.9944 ± 0.0011 (5 seeds)`."""
+    several = f" ± {each.std:.3g} ({each.seeds} seeds)" if each.seeds > 1 else ""
+    return f"{each.measured:.5g}{several}"
+
+
+def _holds(expected: str, measured: float) -> bool:
+    number = r"(-?\d+(?:\.\d*)?(?:e-?\d+)?)"
+    bound = re.fullmatch(rf"(>=|<=|>|<) {number}", expected)
+    if bound:
+        limit = float(bound[2])
+        comparisons = {
+            ">": measured > limit,
+            ">=": measured >= limit,
+            "<": measured < limit,
+            "<=": measured <= limit,
+        }
+        return comparisons[bound[1]]
+    near = re.fullmatch(rf"= {number} \+- {number}", expected)
+    if near:
+        return abs(measured - float(near[1])) <= float(near[2])
+    raise InputError("expected", expected, "'> 0.99', '<= 2' or '= 0.029 +- 0.0005'", "see report.claim")

@@ -1,0 +1,125 @@
+"""Trained models: load one from a run folder, or hand its weights on as safetensors.
+
+The run's `config.json` names the model and its fields, so that no code of the experiment is
+needed to build it again; the weights come from the newest checkpoint that verifies. Nothing is
+ever unpickled, and only modules and functions of `jaxdl.models` and `jax.nn` are looked up.
+"""
+
+import dataclasses
+import importlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import linen as nn
+
+from jaxdl.errors import InputError, require
+from jaxdl.run import config as configs
+from jaxdl.run.checkpoint import Arrays, Checkpoints
+from jaxdl.run.folder import CONFIG
+
+ALLOWED = ("jaxdl.models", "jax.nn", "jax._src.nn")  # where a recorded name may point to
+
+
+def load(folder: str | Path, seed: int = 0, net: str = "net") -> tuple[nn.Module, dict[str, Any], dict]:
+    """A trained model from a run folder.
+
+    Args:
+      folder: of a run, finished or not.
+      seed: which of its runs, 0..seeds-1.
+      net: name of the net in the state, for families with several.
+
+    Returns:
+      The flax module, its variables (those of the best validation where the run selected them),
+      and the run's recorded config: `model.apply(variables, inputs)` predicts.
+
+    Raises:
+      InputError: no run, no intact checkpoint, no such seed, or a model that is not jaxdl's.
+    """
+    folder = Path(folder)
+    recorded = configs.read_json(folder / CONFIG, "folder")
+    remedy = "only models of jaxdl are recorded; build yours and read the checkpoint yourself"
+    require(recorded.get("model") is not None, "folder", str(folder), "a run with a recorded model", remedy)
+    model = build(recorded["model"])
+    with Checkpoints(folder / "checkpoints") as checkpoints:
+        arrays = checkpoints.restore().arrays
+    chosen = "best" if any(path.startswith("best.") for path in arrays) else "state"
+    variables = {
+        "params": _nested(arrays, f"{chosen}.{net}.params.", seed),
+        **_nested(arrays, f"{chosen}.{net}.stats.", seed),
+    }
+    return model, variables, recorded
+
+
+def export(folder: str | Path, path: str | Path, seed: int = 0, net: str = "net") -> None:
+    """Write the weights of a run to a safetensors file, which any framework reads.
+
+    Names are those of flax, `params.conv1.kernel`; convolutions are [height, width, in, out].
+    """
+    from safetensors.numpy import save_file
+
+    _, variables, recorded = load(folder, seed, net)
+    leaves = jax.tree_util.tree_leaves_with_path(variables)
+    tensors = {jax.tree_util.keystr(p, simple=True, separator="."): np.asarray(x) for p, x in leaves}
+    metadata = {"format": "flax", "experiment": recorded["experiment"], "seed": str(seed)}
+    save_file(tensors, str(path), metadata)
+
+
+def describe(value: Any) -> Any:
+    """A flax module as JSON: its class and fields; functions by their names.
+
+    >>> describe(nn.Dense(3))["class"]
+    'flax.linen.linear.Dense'
+    """
+    if isinstance(value, nn.Module):
+        fields = [f.name for f in dataclasses.fields(value) if f.name not in ("parent", "name")]
+        described = {name: describe(getattr(value, name)) for name in fields}
+        return {"class": _qualified(type(value)), "fields": described}
+    if isinstance(value, tuple | list):
+        return [describe(each) for each in value]
+    if callable(value):
+        return {"function": _qualified(value)}
+    return value
+
+
+def build(spec: Any) -> Any:
+    """The inverse of `describe`, for modules and functions of jaxdl."""
+    if isinstance(spec, dict) and "class" in spec:
+        return _find(spec["class"])(**{name: build(each) for name, each in spec["fields"].items()})
+    if isinstance(spec, dict) and "function" in spec:
+        return _find(spec["function"])
+    return tuple(build(each) for each in spec) if isinstance(spec, list) else spec
+
+
+def _qualified(thing: Any) -> str:
+    thing = getattr(thing, "__wrapped__", thing)  # jax.nn.relu is a compiled wrapper
+    return f"{thing.__module__}.{thing.__qualname__}"
+
+
+def _find(name: str) -> Callable[..., Any]:
+    module, _, attribute = name.rpartition(".")
+    allowed = any(module == each or module.startswith(each + ".") for each in ALLOWED)
+    require(allowed, "model", name, "a model of jaxdl", "build it yourself and read the checkpoint")
+    found = getattr(importlib.import_module(module), attribute, None)
+    if found is None:
+        raise InputError("model", name, "a model of this version of jaxdl", "install the run's version")
+    return found
+
+
+def _nested(arrays: Arrays, prefix: str, seed: int) -> dict[str, Any]:
+    """The arrays under a dotted prefix as a nested dict, those of one seed."""
+    nested: dict[str, Any] = {}
+    for path, array in arrays.items():
+        if path.startswith(prefix):
+            require(
+                0 <= seed < len(array), "seed", seed, f"an integer in 0..{len(array) - 1}", "see config.json"
+            )
+            *parents, leaf = path.removeprefix(prefix).split(".")
+            place = nested
+            for parent in parents:
+                place = place.setdefault(parent, {})
+            place[leaf] = jnp.asarray(array[seed])
+    return nested

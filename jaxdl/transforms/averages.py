@@ -1,0 +1,87 @@
+"""Averaged parameters for evaluation, and steps that are refused when they are not finite."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from flax import struct
+
+from jaxdl.errors import require
+from jaxdl.learner import Batch, Key, Learner, Metrics, Params, State, lift
+
+
+@struct.dataclass
+class EMAState:
+    """A state with the moving average of one of its nets' parameters."""
+
+    state: Any  # the learner's own state
+    average: Params  # exponential moving average
+    field: str = struct.field(pytree_node=False, default="net")  # which net of the state
+
+    @property
+    def step(self) -> jax.Array:
+        """Updates done."""
+        return self.state.step
+
+    @property
+    def key(self) -> Key:
+        """The run's key."""
+        return self.state.key
+
+    def averaged(self) -> Any:
+        """The learner's state with the averaged parameters: evaluate and sample with this one."""
+        net = getattr(self.state, self.field).replace(params=self.average)
+        return self.state.replace(**{self.field: net})
+
+
+def ema(learner: Learner, decay: float, field: str = "net") -> Learner:
+    """Keep an exponential moving average of the parameters of one net, for evaluation.
+
+    Args:
+      learner: any whose state holds a `Net` in `field`.
+      decay: share of the old average that is kept each step, in [0, 1). The average starts at
+        the initial parameters and follows faster at first, min(decay, (1 + t) / (10 + t)).
+      field: name of the net in the state.
+
+    Raises:
+      InputError: decay outside [0, 1).
+    """
+    require(0 <= decay < 1, "decay", decay, "a number in [0, 1)", "0.999 averages about 1,000 steps")
+
+    def params(state: State) -> Params:
+        return getattr(state, field).params
+
+    def init(key: Key, batch: Batch) -> EMAState:
+        state = learner.init(key, batch)
+        # A copy: the same buffer twice in one state cannot be donated.
+        return EMAState(state, jax.tree.map(jnp.copy, params(state)), field)
+
+    def step(ema_state: EMAState, batch: Batch) -> tuple[EMAState, Metrics]:
+        state, metrics = learner.step(ema_state.state, batch)
+        rate = jnp.minimum(decay, (1 + state.step) / (10 + state.step))
+        average = jax.tree.map(
+            lambda old, new: (rate * old + (1 - rate) * new).astype(old.dtype),
+            ema_state.average,
+            params(state),
+        )
+        return EMAState(state, average, field), metrics
+
+    inspect = lift(learner, lambda look: lambda state, batch: look(state.state, batch))
+    return Learner(init, step, inspect, learner.resident)
+
+
+def skip_nonfinite(learner: Learner) -> Learner:
+    """Refuse a step whose loss or new state is not finite; `metrics["skipped"]` counts it as 1.
+
+    Everything but `step` keeps its old value; `step` must move on, or the same batch would come
+    back for ever. Apply it before `ema`.
+    """
+
+    def step(state: State, batch: Batch) -> tuple[State, Metrics]:
+        new, metrics = learner.step(state, batch)
+        floats = [x for x in jax.tree.leaves(new) if jnp.issubdtype(x.dtype, jnp.floating)]
+        finite = jnp.stack([jnp.isfinite(x).all() for x in (metrics["loss"], *floats)]).all()
+        kept = jax.tree.map(lambda a, b: jnp.where(finite, a, b), new, state).replace(step=new.step)
+        return kept, {**metrics, "skipped": (~finite).astype(jnp.int32)}
+
+    return learner._replace(step=step)

@@ -1,0 +1,96 @@
+"""One run on many devices."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax.sharding import Mesh, NamedSharding
+from jax.sharding import PartitionSpec as P
+
+from jaxdl.learner import Batch, Key, Learner, Metrics, Params, State, lift
+
+
+def over_devices(learner: Learner, mesh: Mesh, *, batch: P | None = P("data"), state: P = P()) -> Learner:
+    """Compile for a mesh: each device computes its share, and the result is that of one device.
+
+    Args:
+      learner: any. The loss stays the mean over the whole batch, batch norm included.
+      mesh: `jax.make_mesh((8,), ("data",), axis_types=(jax.sharding.AxisType.Auto,))`.
+      batch: which axis of the batch is split: `P("data")` for one batch, `P(None, "data")` for a
+        stack of batches, `P()` for a resident data set (whose gathered rows `resident` splits),
+        None for a learner without a batch.
+      state: `P()` keeps the state on every device; `P("data")` splits its first axis, the seeds.
+    """
+    replicated = NamedSharding(mesh, P())
+    states = NamedSharding(mesh, state)
+    batches = None if batch is None else NamedSharding(mesh, batch)
+    init = jax.jit(learner.init, in_shardings=(replicated, batches), out_shardings=states)
+    step = jax.jit(learner.step, in_shardings=(states, batches), out_shardings=(states, None))
+    inspect = lift(learner, lambda look: jax.jit(look, in_shardings=(states, batches)))
+    return Learner(init, step, inspect, learner.resident)
+
+
+DEVICES = "devices"  # the axis name of over_devices_pmap
+
+
+def over_devices_pmap(learner: Learner, devices: Sequence[Any] | None = None, batch_axis: int = 0) -> Learner:
+    """The same through `jax.pmap`, for code that still uses it; `over_devices` is the main road.
+
+    A pmapped step sees its own rows only, so the learner must be made with
+    `average=average_over(DEVICES)`, and batch norm with `axis_name=DEVICES`. Noise per example
+    is drawn from the same key on every device, so dropout masks repeat across devices.
+
+    Args:
+      learner: made to average, see above.
+      devices: all local ones by default.
+      batch_axis: the axis that is split, 1 for stacked batches. It must divide evenly.
+
+    The state is stacked, [devices, ...], all equal; metrics are those of the first device.
+    """
+    devices = list(devices or jax.local_devices())
+
+    def split(x: jax.Array) -> jax.Array:
+        shape = x.shape
+        parts = (*shape[:batch_axis], len(devices), -1, *shape[batch_axis + 1 :])
+        return jnp.moveaxis(jnp.reshape(x, parts), batch_axis, 0)
+
+    pmapped = jax.pmap(learner.step, axis_name=DEVICES, devices=devices)
+
+    def init(key: Key, batch: Batch) -> State:
+        state = learner.init(key, batch)
+        return jax.tree.map(lambda x: jnp.stack([x] * len(devices)), state)
+
+    def step(states: State, batch: Batch) -> tuple[State, Metrics]:
+        states, metrics = pmapped(states, jax.tree.map(split, batch))
+        return states, jax.tree.map(lambda x: x[0], metrics)
+
+    return Learner(init, step, None, learner.resident)
+
+
+def average_over(axis_name: str) -> Callable[[Callable], Callable]:
+    """The `average` hook of `update_net` under pmap: the mean over all devices of the axis."""
+    return lambda gradients: lambda *args: jax.lax.pmean(gradients(*args), axis_name)
+
+
+def average_shards(shards: int, axis_name: str) -> Callable[[Callable], Callable]:
+    """The `average` hook that gives the same bits on any number of devices.
+
+    The batch is always cut into `shards` equal parts, computed one at a time and added up in one
+    fixed order, however many devices share them out. Each device needs at least two shards (with
+    one, XLA inlines the loop and rounds differently); batch norm sees one shard at a time.
+    """
+
+    def wrap(gradients: Callable) -> Callable:
+        def averaged(params: Params, stats: Any, batch: Batch, *args: Any) -> Any:
+            local = shards // jax.lax.axis_size(axis_name)
+            parts = jax.tree.map(lambda x: x.reshape(local, -1, *x.shape[1:]), batch)
+            each = jax.lax.map(lambda part: gradients(params, stats, part, *args), parts)
+            gathered = jax.lax.all_gather(each, axis_name, tiled=True)
+            start = jax.tree.map(lambda x: jnp.zeros_like(x[0]), gathered)
+            total, _ = jax.lax.scan(lambda total, x: (jax.tree.map(jnp.add, total, x), None), start, gathered)
+            return jax.tree.map(lambda x: x / shards, total)
+
+        return averaged
+
+    return wrap

@@ -1,0 +1,102 @@
+"""More steps in one dispatch, and data that stay on the device."""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax.sharding import NamedSharding
+
+from jaxdl.errors import require
+from jaxdl.learner import ORDER, Batch, Key, Learner, Metrics, State, lift
+
+Rows = Callable[[Key, jax.Array, int, int], jax.Array]  # (key, step, n, batch_size) -> [batch_size]
+
+
+def resident(learner: Learner, batch_size: int, rows: Rows, sharding: NamedSharding | None = None) -> Learner:
+    """Keep the whole data set on the device; every step gathers its own batch.
+
+    The data are an argument of the step, never a constant inside it, and stay as they are in
+    memory (images as uint8): only the rows of one batch are ever converted.
+
+    Args:
+      learner: takes batches of `batch_size` rows.
+      batch_size: rows per step.
+      rows: which rows step `step` takes out of n, `jaxdl.data.order.rows`.
+      sharding: how the gathered rows are spread over devices. Without it every device of a mesh
+        computes the whole batch.
+
+    Raises:
+      InputError: `batch_size` is not in 1..n.
+    """
+
+    def gather(state: State, data: Batch) -> Batch:
+        index = rows(jax.random.fold_in(state.key, ORDER), state.step, _length(data), batch_size)
+        batch = jax.tree.map(lambda x: x[index], data)
+        return batch if sharding is None else jax.lax.with_sharding_constraint(batch, sharding)
+
+    def init(key: Key, data: Batch) -> State:
+        n = _length(data)
+        remedy = f"the data set has {n} rows"
+        require(1 <= batch_size <= n, "batch_size", batch_size, f"an integer in 1..{n}", remedy)
+        return learner.init(key, jax.tree.map(lambda x: x[:batch_size], data))
+
+    def step(state: State, data: Batch) -> tuple[State, Metrics]:
+        return learner.step(state, gather(state, data))
+
+    inspect = lift(learner, lambda look: lambda state, data: look(state, gather(state, data)))
+    return Learner(init, step, inspect, resident=True)
+
+
+def many_steps(learner: Learner, length: int) -> Learner:
+    """`length` steps in one dispatch, as a `lax.scan`; metrics are stacked, [length, ...].
+
+    A resident learner repeats its one batch. Any other takes stacked batches, [length, batch, ...].
+    """
+
+    def first(batch: Batch) -> Batch:
+        return batch if learner.resident else jax.tree.map(lambda x: x[0], batch)
+
+    def init(key: Key, batch: Batch) -> State:
+        return learner.init(key, first(batch))
+
+    def step(state: State, batch: Batch) -> tuple[State, Metrics]:
+        if learner.resident:
+            return jax.lax.scan(lambda state, _: learner.step(state, batch), state, length=length)
+        return jax.lax.scan(learner.step, state, batch, length=length)
+
+    inspect = lift(learner, lambda look: lambda state, batch: look(state, first(batch)))
+    return Learner(init, step, inspect, learner.resident)
+
+
+def up_to_steps(learner: Learner, length: int) -> Learner:
+    """Like `many_steps`, but the number of steps, at most `length`, is given with each call.
+
+    The batch becomes `(count, batch)`. One compiled program serves every count and rounds the
+    same way in each, so a run may be cut into chunks anywhere: this is what `jaxdl.run.fit` uses.
+    Metrics are [length, ...], of which the first `count` are filled.
+    """
+
+    def pick(batch: Batch, i: Any) -> Batch:
+        return batch if learner.resident else jax.tree.map(lambda x: x[i], batch)
+
+    def init(key: Key, counted: tuple[jax.Array, Batch]) -> State:
+        return learner.init(key, pick(counted[1], 0))
+
+    def step(state: State, counted: tuple[jax.Array, Batch]) -> tuple[State, Metrics]:
+        count, batch = counted
+
+        def body(i: jax.Array, carry: tuple[State, Metrics]) -> tuple[State, Metrics]:
+            state, metrics = learner.step(carry[0], pick(batch, i))
+            return state, jax.tree.map(lambda all, one: all.at[i].set(one), carry[1], metrics)
+
+        _, one = jax.eval_shape(learner.step, state, pick(batch, 0))
+        empty = jax.tree.map(lambda x: jnp.zeros((length, *x.shape), x.dtype), one)
+        return jax.lax.fori_loop(0, count, body, (state, empty))
+
+    inspect = lift(learner, lambda look: lambda state, counted: look(state, pick(counted[1], 0)))
+    return Learner(init, step, inspect, learner.resident)
+
+
+def _length(data: Batch) -> int:
+    return len(jax.tree.leaves(data)[0])

@@ -1,0 +1,143 @@
+"""Every way of learning keeps every law: one row per learner file runs them all.
+
+Plain SGD throughout: Adam divides by gradients, and would turn the rounding noise of a gradient
+that is zero into whole steps.
+"""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+import pytest
+
+from jaxdl import contract, models
+from jaxdl.contract import LAWS, LawBroken
+from jaxdl.data import order
+from jaxdl.learner import Learner, TrainState
+from jaxdl.learners import supervised
+from jaxdl.transforms import DEVICES, ema, resident, skip_nonfinite
+
+CHEAP = ("keeps_type", "counts", "seeds_differ", "compiles_once")
+
+
+class Row(NamedTuple):
+    make: object  # (axis_name, average) -> learner
+    batch: dict
+    laws: tuple = tuple(LAWS)
+
+
+def images(rows: int) -> dict:
+    key = jax.random.key(7)
+    return {
+        "input": jax.random.uniform(key, (rows, 8, 8, 1)),
+        "target": jax.random.randint(jax.random.fold_in(key, 1), (rows,), 0, 10),
+    }
+
+
+def classifier(model, **options):
+    def make(axis_name=None, average=None):
+        hooks = {} if average is None else {"average": average}
+        net = model.clone(axis_name=axis_name)
+        return supervised.learner(net, optax.sgd(0.1), l2=1e-4, **options, **hooks)
+
+    return make
+
+
+MLP = models.MLP((32, 16))
+CNN = models.CNN((4, 8), hidden=16)
+ROWS = {
+    "mlp": Row(classifier(MLP), images(32)),
+    "mlp with batch norm": Row(classifier(MLP.clone(batch_norm=True)), images(32)),
+    "cnn": Row(classifier(CNN), images(32)),
+    "cnn with batch norm": Row(classifier(CNN.clone(batch_norm=True)), images(32)),
+    "dropout": Row(
+        classifier(MLP.clone(dropout=0.5)), images(32), (*CHEAP, "resumes", "over_seeds_is_separate_runs")
+    ),
+    "augmentation": Row(
+        classifier(MLP, augment=lambda key, x: x + jax.random.normal(key, x.shape)), images(32), CHEAP
+    ),
+    "resident": Row(
+        lambda axis_name=None, average=None: resident(classifier(MLP)(), 8, order.rows),
+        images(32),
+        tuple(law for law in LAWS if law not in ("devices_share_the_work", "pmap_equals_one")),
+    ),
+    "ema": Row(
+        lambda axis_name=None, average=None: ema(classifier(MLP)(), 0.9), images(32), (*CHEAP, "donates")
+    ),
+    "skip_nonfinite": Row(
+        lambda axis_name=None, average=None: skip_nonfinite(classifier(MLP)()), images(32), CHEAP
+    ),
+}
+
+
+@pytest.mark.parametrize("law", LAWS)
+@pytest.mark.parametrize("name", ROWS)
+def test_law(name, law):
+    row = ROWS[name]
+    if law not in row.laws:
+        pytest.skip("a cheap row: the laws of its family are tried on the family's own row")
+    held = contract.check(
+        row.make(), row.batch, laws=[law], averaged=lambda average: row.make(DEVICES, average)
+    )
+    assert held == {law: "holds"}
+
+
+def broken(**changes) -> Learner:
+    """A learner of a single number, with one slip."""
+
+    def init(key, batch):
+        start = changes.get("init", jax.random.normal)(key, ())
+        return TrainState(jnp.int32(0), key, {"w": start, "copy": jnp.float32(0)})
+
+    def step(state, batch):
+        move = changes.get("move", lambda state, batch: batch["input"].mean())(state, batch)
+        net = {"w": state.net["w"] - 0.1 * move, "copy": state.net["copy"]}
+        state = state.replace(step=state.step + changes.get("count", 1), net=net)
+        return changes.get("after", lambda state: state)(state), {"loss": move}
+
+    return Learner(init, step)
+
+
+SLIPS = {
+    "seeds_differ": {"init": lambda key, shape: jnp.float32(1)},
+    "counts": {"count": 0},
+    "keeps_type": {"after": lambda state: state.replace(step=state.step.astype(jnp.float32))},
+}
+
+
+@pytest.mark.parametrize("law", SLIPS)
+def test_contract_catches_slips(law):
+    with pytest.raises(LawBroken, match=law):
+        contract.check(broken(**SLIPS[law]), images(32), laws=[law])
+
+
+def test_contract_catches_hidden_state():
+    calls = []
+
+    def move(state, batch):
+        calls.append(1)  # counts how often it was traced: another number in every program
+        return jnp.float32(len(calls))
+
+    with pytest.raises(LawBroken, match="many_steps_is_a_loop"):
+        contract.check(broken(move=move), images(32), laws=["many_steps_is_a_loop"])
+
+
+def test_contract_catches_an_array_held_twice():
+    def init(key, batch):
+        w = jax.random.normal(key, (3,))
+        return TrainState(jnp.int32(0), key, {"w": w, "target": w})
+
+    def step(state, batch):
+        return state.replace(step=state.step + 1), {"loss": jnp.float32(0)}
+
+    with pytest.raises(LawBroken, match="donates"):
+        contract.check(Learner(init, step), images(32), laws=["donates"])
+
+
+def test_contract_refuses_unknown_laws_and_uneven_batches():
+    learner = supervised.learner(MLP, optax.sgd(0.1))
+    with pytest.raises(ValueError, match=r"laws: got 'count'.*did you mean 'counts'"):
+        contract.check(learner, images(32), laws=["count"])
+    with pytest.raises(ValueError, match="batch: got 24"):
+        contract.check(learner, images(24), laws=["counts"])

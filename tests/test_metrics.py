@@ -1,0 +1,58 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn import metrics as reference
+
+from jaxdl import metrics
+
+MEASURES = {"accuracy": metrics.accuracy, "confusion": metrics.confusion}
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(1, 60), st.integers(1, 70), st.integers(0, 10**6))
+def test_any_split_into_batches_gives_scikit_learns_figures(n, batch_size, seed):
+    rng = np.random.default_rng(seed)
+    logits, labels = rng.normal(size=(n, 4)).astype(np.float32), rng.integers(0, 4, n)
+    batches = metrics.masked_batches({"logits": logits, "target": labels}, batch_size)
+
+    def evaluate(_, batch):
+        return metrics.sums(MEASURES, batch["logits"], batch["target"], batch["mask"])
+
+    total = metrics.over_batches(evaluate)(None, batches)
+    assert total["count"] == n
+    predicted = logits.argmax(1)
+    np.testing.assert_allclose(
+        metrics.mean(total)["accuracy"], reference.accuracy_score(labels, predicted), rtol=1e-6
+    )
+    np.testing.assert_array_equal(
+        total["confusion"], reference.confusion_matrix(labels, predicted, labels=range(4))
+    )
+
+
+def test_padding_counts_nothing_even_where_it_is_not_finite():
+    predictions = jnp.array([[1.0, 0.0], [jnp.nan, jnp.nan]])
+    loss = {"loss": lambda p, t: p.sum()}
+    total = metrics.sums(loss, predictions, jnp.array([0, 0]), jnp.array([1.0, 0.0]))
+    assert total == {"count": 1, "loss": 1}
+
+
+def test_nan_logits_are_wrong():
+    assert metrics.accuracy(jnp.array([jnp.nan, jnp.nan]), jnp.array(0)) == 0
+
+
+@pytest.mark.parametrize(("n", "batch_size", "shape"), [(10, 4, (3, 4)), (10, 5, (2, 5)), (3, 512, (1, 3))])
+def test_masked_batches_cover_the_data_once(n, batch_size, shape):
+    batches = metrics.masked_batches({"x": np.arange(n)}, batch_size)
+    assert batches["mask"].shape == shape
+    assert batches["x"][batches["mask"] == 1].tolist() == list(range(n))
+
+
+def test_sums_add_up_over_seeds():
+    logits = jax.random.normal(jax.random.key(0), (3, 8, 4))
+    labels, mask = jnp.arange(8) % 4, jnp.ones(8)
+    stacked = jax.vmap(lambda x: metrics.sums(MEASURES, x, labels, mask))(logits)
+    assert stacked["confusion"].shape == (3, 4, 4)
+    assert (stacked["confusion"].sum((1, 2)) == 8).all()

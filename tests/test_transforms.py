@@ -1,0 +1,183 @@
+"""The transformations beyond the laws of the contract: sweeps, averages, shards, refusals."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+from jax.sharding import AxisType, NamedSharding
+from jax.sharding import PartitionSpec as P
+
+from jaxdl import models
+from jaxdl.data import order
+from jaxdl.errors import InputError
+from jaxdl.learners import supervised
+from jaxdl.transforms import (
+    DEVICES,
+    average_shards,
+    ema,
+    many_steps,
+    over_devices,
+    over_devices_pmap,
+    over_seeds,
+    over_settings,
+    resident,
+    skip_nonfinite,
+    up_to_steps,
+)
+
+KEY = jax.random.key(3)
+BATCH = {"input": jax.random.normal(KEY, (32, 6)), "target": jnp.arange(32) % 3}
+MODEL = models.MLP((8,), outputs=3)
+
+
+def learner(learning_rate=0.1, **options):
+    return supervised.learner(MODEL, optax.sgd(learning_rate), **options)
+
+
+def leaves_equal(a, b, tolerance=0.0):
+    for x, y in zip(jax.tree.leaves(a), jax.tree.leaves(b), strict=True):
+        if not jnp.issubdtype(x.dtype, jax.dtypes.prng_key):
+            np.testing.assert_allclose(x, y, rtol=tolerance, atol=tolerance)
+
+
+def test_over_settings_is_one_run_per_setting():
+    sweep = over_settings(learner, {"learning_rate": [0.1, 0.01]})
+    states = jax.jit(sweep.init)(KEY, BATCH)
+    states, metrics = jax.jit(sweep.step)(states, BATCH)
+    assert metrics["loss"].shape == (2,)
+    for i, rate in enumerate((0.1, 0.01)):
+        one = learner(rate)
+        expected, _ = jax.jit(one.step)(jax.jit(one.init)(KEY, BATCH), BATCH)
+        leaves_equal(expected, jax.tree.map(lambda x, i=i: x[i], states), 1e-6)
+
+
+def test_over_settings_checks_on_the_host():
+    with pytest.raises(InputError, match=r"l2: got -1"):
+        over_settings(lambda l2: learner(l2=l2), {"l2": [0.1, -1.0]})
+    with pytest.raises(InputError, match="settings: got"):
+        over_settings(learner, {"learning_rate": [0.1, 0.2], "l2": [0.0]})
+
+
+def test_up_to_steps_serves_every_count_with_the_same_bits():
+    chunked = up_to_steps(learner(), 5)
+    step = jax.jit(chunked.step)
+    batches = jax.tree.map(lambda x: jnp.stack([jnp.roll(x, i, 0) for i in range(5)]), BATCH)
+    state = jax.jit(chunked.init)(KEY, (0, batches))
+    whole, metrics = step(state, (jnp.int32(5), batches))
+    part, first = step(state, (jnp.int32(2), batches))
+    rest, _ = step(part, (jnp.int32(3), jax.tree.map(lambda x: jnp.roll(x, -2, 0), batches)))
+    leaves_equal(whole, rest)
+    assert step._cache_size() == 1
+    assert whole.step == 5
+    assert (first["loss"][:2] == metrics["loss"][:2]).all()
+    assert (first["loss"][2:] == 0).all()
+
+
+def test_ema_follows_the_parameters():
+    averaged = ema(learner(), decay=0.5)
+    state = averaged.init(KEY, BATCH)
+    old = state.average
+    state, _ = averaged.step(state, BATCH)
+    # The first rate is (1 + 1) / (10 + 1), below the decay of 0.5.
+    expected = jax.tree.map(lambda a, b: 2 / 11 * a + 9 / 11 * b, old, state.state.net.params)
+    leaves_equal(expected, state.average, 1e-6)
+    leaves_equal(state.averaged().net.params, state.average)
+    assert state.step == 1
+    with pytest.raises(InputError, match=r"decay: got 1\.0"):
+        ema(learner(), 1.0)
+
+
+def test_skip_nonfinite_keeps_all_but_the_step():
+    safe = skip_nonfinite(learner())
+    before = safe.init(KEY, BATCH)
+    poisoned = {**BATCH, "input": BATCH["input"].at[0, 0].set(jnp.nan)}
+    after, metrics = jax.jit(safe.step)(before, poisoned)
+    assert metrics["skipped"] == 1
+    assert after.step == 1
+    leaves_equal(before.net, after.net)
+    after, metrics = jax.jit(safe.step)(after, BATCH)
+    assert metrics["skipped"] == 0
+    assert after.step == 2
+    assert np.isfinite(metrics["loss"])
+
+
+def test_resident_refuses_a_batch_larger_than_the_data():
+    with pytest.raises(InputError, match=r"batch_size: got 33, expected an integer in 1..32"):
+        resident(learner(), 33, order.rows).init(KEY, BATCH)
+
+
+def test_resident_visits_every_row_once_per_epoch():
+    seen = []
+    data = {"input": np.arange(20, dtype=np.float32)[:, None], "target": np.zeros(20, np.int32)}
+    spy = learner()._replace(step=lambda state, batch: (state, {"loss": batch["input"][:, 0]}))
+    spied = resident(spy, 5, order.rows)
+    state = spied.init(KEY, data)
+    for step in range(4):
+        _, metrics = jax.jit(spied.step)(state.replace(step=jnp.int32(step)), data)
+        seen += metrics["loss"].tolist()
+    assert sorted(seen) == list(range(20))
+    assert seen != list(range(20))
+
+
+def test_resident_data_are_no_constant_of_the_program():
+    spied = many_steps(resident(learner(), 8, order.rows), 3)
+    data = jax.tree.map(lambda x: jnp.concatenate([x] * 100), BATCH)
+    state = spied.init(KEY, data)
+    small = jax.jit(spied.step).lower(state, BATCH).compile().memory_analysis()
+    large = jax.jit(spied.step).lower(state, data).compile().memory_analysis()
+    assert large.generated_code_size_in_bytes <= 1.1 * small.generated_code_size_in_bytes + 1024
+    assert large.temp_size_in_bytes <= 1.1 * small.temp_size_in_bytes + 1024
+
+
+def test_resident_rows_are_split_over_devices():
+    mesh = jax.make_mesh((8,), (DEVICES,), axis_types=(AxisType.Auto,))
+    data = jax.tree.map(lambda x: jnp.concatenate([x] * 16), BATCH)
+    flops = {}
+    for sharding in (None, NamedSharding(mesh, P(DEVICES))):
+        spread = over_devices(resident(learner(), 512, order.rows, sharding), mesh, batch=P())
+        state = spread.init(KEY, data)
+        flops[sharding] = spread.step.lower(state, data).compile().cost_analysis()["flops"]
+    whole, shared = flops.values()
+    assert shared < 0.3 * whole  # the order of the rows and the optimizer are done by every device
+
+
+def test_seeds_split_over_devices():
+    mesh = jax.make_mesh((8,), ("data",), axis_types=(AxisType.Auto,))
+    seeds = over_seeds(learner(), 8, "vmap")
+    spread = over_devices(seeds, mesh, batch=P(), state=P("data"))
+    one, _ = jax.jit(seeds.step)(seeds.init(KEY, BATCH), BATCH)
+    many, _ = spread.step(spread.init(KEY, BATCH), BATCH)
+    leaves_equal(one, many, 1e-6)
+
+
+@pytest.mark.parametrize("batch_norm", [False, True])
+def test_fixed_shards_give_the_same_bits_on_any_number_of_devices(batch_norm):
+    model = MODEL.clone(batch_norm=batch_norm)
+    fixed = supervised.learner(model, optax.sgd(0.1), average=average_shards(16, DEVICES))
+    results = []
+    for count in (1, 2, 4, 8):
+        spread = over_devices_pmap(fixed, jax.devices()[:count])
+        state = spread.init(KEY, BATCH)
+        for _ in range(3):
+            state, _ = spread.step(state, BATCH)
+        results.append(jax.tree.map(lambda x: x[0], state.net))
+    for other in results[1:]:
+        leaves_equal(results[0], other)
+    if not batch_norm:
+        plain = learner()
+        state = plain.init(KEY, BATCH)
+        for _ in range(3):
+            state, _ = jax.jit(plain.step)(state, BATCH)
+        leaves_equal(state.net, results[0], 1e-5)
+
+
+def test_over_seeds_takes_keys_or_derives_them():
+    runs = over_seeds(learner(), 3)
+    derived = runs.init(KEY, BATCH)
+    given = runs.init(jnp.stack([jax.random.fold_in(KEY, i) for i in range(3)]), BATCH)
+    leaves_equal(derived, given)
+    with pytest.raises(InputError, match="key: got"):
+        runs.init(jax.random.split(KEY, 2), BATCH)
+    with pytest.raises(InputError, match=r"loop: got 'vmpa'.*did you mean 'vmap'"):
+        over_seeds(learner(), 3, "vmpa")
