@@ -8,8 +8,8 @@ Time: 1.5 minutes on 2 CPU cores (mnist: 15 minutes)
 """
 
 import dataclasses
+from typing import Any
 
-import jax
 import numpy as np
 
 from experiments import _classification
@@ -71,7 +71,7 @@ def inside(out: Output, image: np.ndarray) -> None:
     _, captured = model.apply(
         variables, image[None] / np.float32(scale), capture_intermediates=True, mutable=["intermediates"]
     )
-    layers = captured["intermediates"]
-    levels = {f"level {i}": jax.nn.relu(layers[f"conv{i}"]["__call__"][0][0]) for i in (1, 2)}
+    layers: Any = captured["intermediates"]
+    levels = {f"level {i}": np.maximum(layers[f"conv{i}"]["__call__"][0][0], 0) for i in (1, 2)}
     out.figure("filters", plots.filters(variables["params"]["conv1"]["kernel"]))
     out.figure("feature_maps", plots.feature_maps(image, levels))

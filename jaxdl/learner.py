@@ -23,7 +23,7 @@ from flax import struct
 Key = jax.Array  # a typed key, `jax.random.key(seed)`
 Params = Any  # pytree of arrays
 Stats = Any  # pytree of arrays: a model's running statistics, {} without batch norm
-State = Any  # a struct.dataclass of arrays with at least `step` and `key`
+State = Any  # a flax struct of arrays with at least `step` and `key`
 Batch = Any  # pytree of arrays with a leading batch axis, or None
 Metrics = dict[str, jax.Array]
 LossFn = Callable[..., tuple[jax.Array, tuple[Stats, Metrics]]]  # (params, stats, batch, *args)
@@ -52,8 +52,7 @@ class Learner(NamedTuple):
     resident: bool = False
 
 
-@struct.dataclass
-class Net:
+class Net(struct.PyTreeNode):
     """The unit that learns: one network's parameters with what belongs to them."""
 
     params: Params
@@ -61,8 +60,7 @@ class Net:
     opt_state: optax.OptState
 
 
-@struct.dataclass
-class TrainState:
+class TrainState(struct.PyTreeNode):
     """State of every family with one network."""
 
     step: jax.Array  # int32 [], updates done
@@ -140,8 +138,9 @@ def inspect_net(
     # An OrderedDict keeps the order of the layers; as a pytree, a dict is sorted by name.
     metrics = OrderedDict(loss=loss)
     for name, tree in norms.items():
-        metrics[f"{name}_norm"] = optax.tree.norm(tree)
-        metrics |= {f"{name}_norm/{path}": norm for path, norm in layer_norms(tree).items()}
+        layers = layer_norms(tree)
+        metrics[f"{name}_norm"] = _norm(jnp.stack(list(layers.values())))
+        metrics |= {f"{name}_norm/{path}": norm for path, norm in layers.items()}
     return metrics
 
 
@@ -152,7 +151,13 @@ def layer_norms(tree: Any) -> dict[str, jax.Array]:
     {'dense/kernel': Array(5., dtype=float32)}
     """
     leaves = jax.tree_util.tree_leaves_with_path(tree)
-    return {path_name(path): jnp.linalg.norm(leaf.ravel()) for path, leaf in leaves}
+    return {path_name(path): _norm(leaf) for path, leaf in leaves}
+
+
+def _norm(x: jax.Array) -> jax.Array:
+    """The Euclidean norm, finite wherever it can be: the squares of large numbers overflow."""
+    largest = jnp.abs(x).max(initial=0)
+    return largest * jnp.linalg.norm(jnp.where(largest > 0, x / largest, x).ravel())
 
 
 def activation_norms(model: Any, net: Net, inputs: jax.Array, key: Key) -> Metrics:
@@ -174,7 +179,7 @@ def activation_norms(model: Any, net: Net, inputs: jax.Array, key: Key) -> Metri
         mutable=["intermediates", *net.stats],
     )
     # jax.tree would sort the layers by name; a dict keeps the order of the calls.
-    norms = OrderedDict(input=jnp.sqrt(jnp.square(inputs).mean()))
+    norms = OrderedDict(input=_norm(inputs) / inputs.size**0.5)
 
     def visit(name: str, outputs: Any) -> None:
         if isinstance(outputs, dict):
@@ -182,7 +187,7 @@ def activation_norms(model: Any, net: Net, inputs: jax.Array, key: Key) -> Metri
                 visit(f"{name}/{child}".removeprefix("/").removesuffix("/__call__"), value)
         else:
             for x in jax.tree.leaves(outputs):
-                norms[name] = jnp.sqrt(jnp.square(x).mean())
+                norms[name] = _norm(x) / x.size**0.5
 
     visit("", {k: v for k, v in captured["intermediates"].items() if k != "__call__"})
     return norms
@@ -203,3 +208,15 @@ def unit_range(tree: Any) -> Any:
     {'input': Array([0. , 0.2, 1. ], dtype=float32)}
     """
     return jax.tree.map(lambda x: x.astype(jnp.float32) / 255 if x.dtype == jnp.uint8 else x, tree)
+
+
+def plain(leaf: jax.Array) -> jax.Array:
+    """A typed key as its uint32 data, for NumPy and files; any other array as it is."""
+    return jax.random.key_data(leaf) if jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key) else leaf
+
+
+def typed(array: jax.Array, like: jax.Array) -> jax.Array:
+    """The inverse of `plain`: a key again where `like` is one."""
+    if jnp.issubdtype(like.dtype, jax.dtypes.prng_key):
+        return jax.random.wrap_key_data(array, impl=jax.random.key_impl(like))
+    return array

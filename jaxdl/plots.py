@@ -25,39 +25,42 @@ def save(figure: Any, path: str | Path) -> Path:
 
 
 def learning_curves(rows: Sequence[Row], steps_per_epoch: float, best: float | None = None) -> Any:
-    """Loss and accuracy through training, mean over seeds with the range as a band (003:274).
+    """Loss and measures through training: mean over seeds, their range as a band (003:274).
 
     Args:
       rows: of metrics.jsonl, kinds "train" and "validation"; values are lists, one per seed.
       steps_per_epoch: turns steps into epochs.
       best: epoch of the chosen state, marked by a line.
     """
-    others = sorted(
-        {name for row in rows if row["kind"] == "validation" for name in row} - {"kind", "step", "loss"}
-    )
-    figure, axes = _subplots(1, 1 + len(others), (4.6 * (1 + len(others)), 3.4))
-    for axis, name in zip(axes[0], ["loss", *others], strict=True):
-        for kind, style in (("train", "-"), ("validation", "--")):
+    judged = {name for row in rows if row["kind"] == "validation" for name in row}
+    names = ["loss", *sorted(judged - {"kind", "step", "loss"})]
+    figure, axes = _subplots(1, len(names), (4.6 * len(names), 3.4))
+    for axis, name in zip(axes[0], names, strict=True):
+        for kind, style, colour in (("train", "-", "C0"), ("validation", "--", "C1")):
             chosen = [row for row in rows if row["kind"] == kind and name in row]
             if not chosen:
                 continue
             epochs = np.array([row["step"] for row in chosen]) / steps_per_epoch
             values = np.array([np.atleast_1d(row[name]) for row in chosen], float)
-            (line,) = axis.plot(epochs, values.mean(1), style, label=kind)
-            axis.fill_between(epochs, values.min(1), values.max(1), alpha=0.2, color=line.get_color(), lw=0)
+            seeds = values.shape[1]
+            label = f"{kind}, mean and range of {seeds} seeds" if seeds > 1 else kind
+            axis.plot(epochs, values.mean(1), style, color=colour, label=label)
+            axis.fill_between(epochs, values.min(1), values.max(1), alpha=0.2, color=colour, lw=0)
+            if name == "accuracy":
+                # The first epochs would flatten the rest.
+                low = values.min(1)[len(values) // 2 :].min()
+                axis.set_ylim(max(-0.01, 1 - 2.5 * (1 - low)) - 1e-3, 1.001)
         if name == "loss":
             axis.set_yscale("log")
-        elif all(0 <= value <= 1 for value in axis.get_ylim()) or name == "accuracy":
-            axis.set_ylim(*_accuracy_limits(rows, name))
         if best is not None:
             axis.axvline(best, color="gray", lw=0.8, ls=":", label="best validation")
         axis.set(xlabel="epoch", ylabel=name)
         axis.grid(alpha=0.3)
-        axis.legend(frameon=False)
+        axis.legend(frameon=False, fontsize=8)
     return figure
 
 
-def confusion_matrix(counts: np.ndarray, labels: Sequence[str]) -> Any:
+def confusion_matrix(counts: np.ndarray, labels: Sequence[str], title: str = "") -> Any:
     """Counts [truth, prediction] (002:383), shaded by share of the row, the errors in red."""
     counts = np.asarray(counts)
     share = counts / np.maximum(counts.sum(1, keepdims=True), 1)
@@ -70,9 +73,9 @@ def confusion_matrix(counts: np.ndarray, labels: Sequence[str]) -> Any:
             colour = "white" if share[truth, predicted] > 0.6 else "black" if right else "firebrick"
             axis.text(predicted, truth, f"{counts[truth, predicted]:.0f}", ha="center", va="center",
                       color=colour, fontsize=9, fontweight="normal" if right else "bold")  # fmt: skip
-    axis.set(xlabel="prediction", ylabel="truth", xticks=range(len(labels)), yticks=range(len(labels)))
-    axis.set_xticklabels(labels)
-    axis.set_yticklabels(labels)
+    axis.set(title=title, xlabel="prediction", ylabel="truth")
+    axis.set_xticks(range(len(labels)), labels)
+    axis.set_yticks(range(len(labels)), labels)
     return figure
 
 
@@ -89,6 +92,7 @@ def image_grid(
     """
     images = np.asarray(images)
     images = images[..., 0] if images.ndim == 4 and images.shape[-1] == 1 else images
+    columns = max(1, min(columns, len(images)))
     rows = max(1, -(-len(images) // columns))
     figure, axes = _subplots(rows, columns, (1.05 * columns, (1.25 if titles else 1.05) * rows))
     for axis in axes.flat:
@@ -123,22 +127,28 @@ def filters(kernels: np.ndarray, columns: int = 8) -> Any:
 
 
 def feature_maps(image: np.ndarray, levels: Mapping[str, np.ndarray], columns: int = 16) -> Any:
-    """One image and what each level of a network makes of it (003:598-618).
+    """One image, and under it what each level of a network makes of it (003:598-618).
 
     Args:
       image: [height, width, 1].
-      levels: activations [height, width, features] by name, shallow to deep; the first `columns`.
-      columns: features shown per level.
+      levels: activations [height, width, features] by name, shallow to deep; bright is strong, on
+        one scale per level.
+      columns: the first so many features of each level are shown, in two rows.
     """
-    figure, axes = _subplots(1 + len(levels), columns, (0.75 * columns, 0.95 * (1 + len(levels))))
+    half = columns // 2
+    figure, axes = _subplots(2 * len(levels), half + 2, (0.8 * (half + 2), 1.75 * len(levels)))
     for axis in axes.flat:
         axis.axis("off")
-    axes[0, 0].imshow(np.asarray(image)[..., 0], cmap="gray_r", interpolation="nearest")
-    axes[0, 0].set_title("input", fontsize=9, loc="left")
-    for row, (name, maps) in zip(axes[1:], levels.items(), strict=True):
+    grid = axes[0, 0].get_gridspec()
+    shown = figure.add_subplot(grid[:2, :2])
+    shown.imshow(np.asarray(image)[..., 0], cmap="gray_r", interpolation="nearest")
+    shown.set_title("input", fontsize=9)
+    shown.axis("off")
+    for i, (name, maps) in enumerate(levels.items()):
         maps = np.asarray(maps)
-        row[0].set_title(name, fontsize=9, loc="left")
-        for axis, feature in zip(row, np.moveaxis(maps, -1, 0), strict=False):
+        rows = axes[2 * i : 2 * i + 2, 2:]
+        rows[0, 0].set_title(name, fontsize=9, loc="left")
+        for axis, feature in zip(rows.flat, np.moveaxis(maps, -1, 0), strict=False):
             axis.imshow(feature, cmap="magma", vmin=0, vmax=max(maps.max(), 1e-6), interpolation="nearest")
     return figure
 
@@ -152,12 +162,3 @@ def _subplots(rows: int, columns: int, size: tuple[float, float]) -> tuple[Any, 
     with plt.style.context(STYLE):
         figure, axes = plt.subplots(rows, columns, figsize=size, squeeze=False, layout="constrained")
     return figure, axes
-
-
-def _accuracy_limits(rows: Sequence[Row], name: str) -> tuple[float, float]:
-    """From a little below the later half's worst value to 1: the first epochs would flatten the rest."""
-    values = [
-        np.min(np.array(row[name], float)) for row in rows if row["kind"] == "validation" and name in row
-    ]
-    low = min(values[len(values) // 2 :])
-    return max(0.0, 1 - 2.5 * (1 - low)) - 1e-3, 1.001

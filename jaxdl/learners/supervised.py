@@ -10,6 +10,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import optax
+from jax.core import Tracer
 
 from jaxdl import losses, metrics
 from jaxdl.errors import require
@@ -69,9 +70,9 @@ def learner(
     (1, ())
     """
     for name, weight in {"l1": l1, "l2": l2}.items():
-        if not isinstance(weight, jax.core.Tracer):
+        if not isinstance(weight, Tracer):
             require(bool(weight >= 0), name, weight, "a number >= 0", "0 switches the penalty off")
-    penalised = any(isinstance(weight, jax.core.Tracer) or weight > 0 for weight in (l1, l2))
+    penalised = any(isinstance(weight, Tracer) or weight > 0 for weight in (l1, l2))
 
     def loss_fn(params, stats, batch: Batch, key: Key):
         predictions, updated = model.apply(

@@ -1,7 +1,7 @@
 """The only stateful place: the host loop, checkpoints, logs, command line and reports."""
 
-from jaxdl.run.fit import Fitted, Output, fit, over_split
 from jaxdl.run.interrupt import Interrupted
+from jaxdl.run.loop import Fitted, Output, fit, over_split
 from jaxdl.run.nonfinite import NonFiniteLoss
 from jaxdl.run.report import Claim, Report, claim
 from jaxdl.run.select import Select

@@ -22,7 +22,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxdl.errors import InputError
-from jaxdl.learner import path_name
+from jaxdl.learner import path_name, plain, typed
 
 Arrays = dict[str, np.ndarray]
 DAMAGED = "damaged"  # folder beside the checkpoints for those that did not verify
@@ -106,7 +106,7 @@ class Checkpoints:
 
     def _read(self, step: int) -> Restored:
         args = self._ocp.args
-        read = self._manager.restore(
+        read: Any = self._manager.restore(
             step, args=args.Composite(state=args.StandardRestore(), host=args.JsonRestore())
         )
         record, stored = read.host, read.state
@@ -132,7 +132,7 @@ class Checkpoints:
 def flatten(state: Any) -> Arrays:
     """The arrays of a pytree on the host, by dotted path; typed keys as their key data."""
     leaves = jax.tree_util.tree_leaves_with_path(state)
-    return {path_name(path).replace("/", "."): np.asarray(_plain(leaf)) for path, leaf in leaves}
+    return {path_name(path).replace("/", "."): np.asarray(plain(leaf)) for path, leaf in leaves}
 
 
 def unflatten(template: Any, arrays: Arrays) -> Any:
@@ -148,22 +148,12 @@ def unflatten(template: Any, arrays: Arrays) -> Any:
         raise InputError("resume", sorted(set(names) ^ set(arrays))[:3], "the arrays of this learner", remedy)
     restored = []
     for name, (_, leaf) in zip(names, leaves, strict=True):
-        plain, array = _plain(leaf), arrays[name]
-        if (plain.shape, plain.dtype) != (array.shape, array.dtype):
-            expected = f"{plain.dtype}{plain.shape} for {name}"
+        wanted, array = plain(leaf), arrays[name]
+        if (wanted.shape, wanted.dtype) != (array.shape, array.dtype):
+            expected = f"{wanted.dtype}{wanted.shape} for {name}"
             raise InputError("resume", f"{array.dtype}{array.shape}", expected, remedy)
-        restored.append(_typed(jnp.asarray(array), leaf))
+        restored.append(typed(jnp.asarray(array), leaf))
     return jax.tree.unflatten(structure, restored)
-
-
-def _plain(leaf: jax.Array) -> jax.Array:
-    return jax.random.key_data(leaf) if jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key) else leaf
-
-
-def _typed(array: jax.Array, like: jax.Array) -> jax.Array:
-    if jnp.issubdtype(like.dtype, jax.dtypes.prng_key):
-        return jax.random.wrap_key_data(array, impl=jax.random.key_impl(like))
-    return array
 
 
 def _digest(array: np.ndarray) -> dict[str, Any]:

@@ -2,11 +2,12 @@
 
 import itertools
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, cast
 
 import jax
 import numpy as np
 
+from jaxdl.errors import require
 from jaxdl.learner import Batch, Learner
 
 Batches = Callable[[int], Iterator[Batch]]  # step to start at -> its batch and those after it
@@ -45,15 +46,17 @@ def feed(learner: Learner, data: Batch | Batches, capacity: int) -> Callable[[in
     Resident data are put on the device once and serve every chunk. On the host road `count`
     batches are stacked and filled up to `capacity`, so that one compiled program serves all counts.
     """
-    if learner.resident or not callable(data):
+    if learner.resident:
         on_device = jax.device_put(data)
         return lambda step, count: on_device
-    position, iterator = -1, iter(())
+    source = cast(Batches, data)
+    position: int = -1
+    iterator: Iterator[Batch] = iter(())
 
     def stack(step: int, count: int) -> Batch:
         nonlocal position, iterator
         if step != position:
-            iterator = data(step)
+            iterator = source(step)
         rows = list(itertools.islice(iterator, count))
         position = step + count
         return jax.tree.map(lambda *x: np.stack(x), *rows, *[rows[-1]] * (capacity - len(rows)))
@@ -63,4 +66,14 @@ def feed(learner: Learner, data: Batch | Batches, capacity: int) -> Callable[[in
 
 def first_batch(learner: Learner, data: Batch | Batches) -> Batch:
     """A batch as the learner's own `init` and `step` take it."""
-    return data if learner.resident or not callable(data) else next(data(0))
+    if learner.resident:
+        return data
+    require(
+        callable(data),
+        "data",
+        type(data).__name__,
+        "a function from a step to an iterator of batches",
+        "make the learner resident, or feed it with jaxdl.data.stream",
+    )
+    source = cast(Batches, data)
+    return next(source(0))

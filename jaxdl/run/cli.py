@@ -7,12 +7,10 @@ import itertools
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from jaxdl.errors import InputError, require_choice
 from jaxdl.run import config as configs
-
-C = TypeVar("C")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,8 +28,8 @@ class Options:
 
 
 def parse(
-    config_type: type[C], argv: Sequence[str], program: str, presets: Mapping[str, C] | None = None
-) -> tuple[list[C], Options, set[str]]:
+    config_type: type[Any], argv: Sequence[str], program: str, presets: Mapping[str, Any] | None = None
+) -> tuple[list[Any], Options, set[str]]:
     """Parse the options of an experiment.
 
     Args:
@@ -85,7 +83,7 @@ def _sweep(group: list[str], scalars: set[str]) -> list[list[str]]:
 
 
 def _tyro(
-    config_type: type, words: list[str], program: str, presets: Mapping[str, Any] | None
+    config_type: type[Any], words: list[str], program: str, presets: Mapping[str, Any] | None
 ) -> tuple[Any, Options]:
     import tyro
 

@@ -10,8 +10,7 @@ from jaxdl.errors import require
 from jaxdl.learner import Batch, Key, Learner, Metrics, Params, State, lift
 
 
-@struct.dataclass
-class EMAState:
+class EMAState(struct.PyTreeNode):
     """A state with the moving average of one of its nets' parameters."""
 
     state: Any  # the learner's own state

@@ -70,7 +70,12 @@ def over_settings(
         return each(lambda args: make(**args[0]).step(args[1], batch), (stacked, states))
 
     def inspect(states: State, batch: Batch) -> Metrics:
-        return each(lambda args: make(**args[0]).inspect(args[1], batch), (stacked, states))
+        def look(args: tuple[Any, State]) -> Metrics:
+            one = make(**args[0]).inspect
+            assert one is not None  # a setting does not change what a learner offers
+            return one(args[1], batch)
+
+        return each(look, (stacked, states))
 
     return Learner(init, step, inspect if made[0].inspect else None, made[0].resident)
 

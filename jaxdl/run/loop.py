@@ -153,7 +153,7 @@ def fit(
                 raise Interrupted(watch.received, run.step, output.folder is not None)
     seconds = time.perf_counter() - start
     parameters = count_parameters(run.state) // seeds
-    best_step = np.array(run.best.step if select else [run.step] * seeds)
+    best_step = np.array(run.best.step if run.best else [run.step] * seeds)
     best = run.best_state if select else run.state
     return Fitted(
         run.state, best, best_step, run.log.rows, parameters, flops, seconds, seconds_to_first_chunk
@@ -225,8 +225,10 @@ class _Run:
             ]
             raise nonfinite.explain(self.learner, self.state, one, *bad, self.step)
         self.state, self.step = state, self.step + losses.shape[1]
-        row = self.log.write("train", self.step, {name: value.mean(1) for name, value in measured.items()})
-        self.shown["loss"] = f"{np.mean(row['loss']):.4g}"
+        # Over the steps of the chunk; a skipped step has no loss to speak of.
+        averages = {name: np.ma.masked_invalid(x).mean(1).filled(np.nan) for name, x in measured.items()}
+        self.log.write("train", self.step, averages)
+        self.shown["loss"] = f"{averages['loss'].mean():.4g}"
 
     def judge(self, batch: Batch, output: Output) -> None:
         """Evaluate, log, and keep the state of the seeds that are at their best."""
