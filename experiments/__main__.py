@@ -57,7 +57,10 @@ def main(argv: Sequence[str] | None = None) -> int:
             return run_all(words[1:])
         return run_one(words[0], words[1:])
     except InputError as error:
-        print(f"error: {error}"[:1500], file=sys.stderr)
+        message = str(error)
+        if error.field.isidentifier():  # the library says batch_size, the command line --batch-size
+            message = message.replace(error.field, "--" + error.field.replace("_", "-"), 1)
+        print(f"error: {message}", file=sys.stderr)
         return 2
 
 
@@ -80,7 +83,8 @@ def run_one(name: str, words: Sequence[str]) -> int:
 
     module = importlib.import_module(f"experiments.{name}")
     presets = getattr(module, "PRESETS", None)
-    found, options, given = cli.parse(module.Config, words, f"python -m experiments {name}", presets)
+    program = f"python -m experiments {name}"
+    found, options, given = cli.parse(module.Config, words, program, module.__doc__, presets)
     if options.resume is not None:
         if len(found) > 1:
             raise InputError("--resume", str(options.resume), "one run", "a sweep cannot be resumed at once")

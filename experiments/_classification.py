@@ -20,7 +20,7 @@ from jaxdl.transforms import each_seed, resident
 class Config:
     """Options of every classifier."""
 
-    dataset: Literal["digits", "mnist", "idx"] = "digits"  # idx: four IDX files in --data-dir
+    dataset: Literal["digits", "mnist", "idx"] = "digits"  # idx: the four IDX files in --data-dir
     epochs: int = 60  # passes over the training rows
     batch_size: int = 32  # rows per step
     learning_rate: float = 2e-3  # peak of the one-cycle schedule of AdamW

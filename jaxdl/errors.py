@@ -28,9 +28,12 @@ def require(condition: bool, field: str, value: Any, expected: str, remedy: str)
         raise InputError(field, value, expected, remedy)
 
 
-def require_choice(field: str, value: str, choices: Iterable[str]) -> None:
-    """Raise `InputError` unless `value` is one of `choices`; the remedy names the nearest one."""
+def require_choice(field: str, value: str, choices: Iterable[str], expected: str | None = None) -> None:
+    """Raise `InputError` unless `value` is one of `choices`; the remedy names the nearest one.
+
+    `expected` stands for the list of choices in the message where that would be long.
+    """
     choices = list(choices)
     near = difflib.get_close_matches(str(value), choices, n=1)
     remedy = f"did you mean {near[0]!r}?" if near else "choose one of these"
-    require(value in choices, field, value, "one of " + ", ".join(choices), remedy)
+    require(value in choices, field, value, expected or "one of " + ", ".join(choices), remedy)

@@ -136,7 +136,14 @@ def _mnist(places: list[Path]) -> Dataset:
 
     splits = next(filter(None, (mnist.read(folder) for folder in places)), None)
     if splits is None:
-        splits = mnist.read_downloaded(places)
+        try:
+            splits = mnist.read_downloaded(places)
+        except InputError as error:
+            if not error.field.startswith("download"):
+                raise
+            searched = ", ".join(str(folder) for folder in places)
+            expected = f"its four files in one of {searched}, or a network to fetch them"
+            raise InputError("dataset", "mnist", expected, mnist.WAYS_OUT) from None
     train, validation = _hold_out(splits["train"], 5000)
     # Not where on this disk: the rows are compared with a digest and the same everywhere.
     source = "MNIST by Y. LeCun and C. Cortes, the official 70,000 images; CC BY-SA 3.0."

@@ -18,7 +18,8 @@ class CNN(nn.Module):
     "logits".
 
     >>> import jax.numpy as jnp
-    >>> logits, variables = CNN().init_with_output(jax.random.key(0), jnp.zeros((2, 28, 28, 1)))
+    >>> init = jax.jit(CNN().init_with_output)
+    >>> logits, variables = init(jax.random.key(0), jnp.zeros((2, 28, 28, 1)))
     >>> logits.shape, list(variables["params"])
     ((2, 10), ['conv1', 'conv2', 'dense1', 'logits'])
     """

@@ -7,7 +7,7 @@ import itertools
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from jaxdl.errors import InputError, require_choice
 from jaxdl.run import config as configs
@@ -19,23 +19,25 @@ class Options:
 
     out: Path | None = None  # run folder; runs/NAME, runs/NAME-2, ... by default
     resume: Path | None = None  # run folder to continue, bit for bit
-    data_dir: Path | None = (
-        None  # folder of data sets; then $JAXDL_DATA, $TFDS_DATA_DIR, ~/tensorflow_datasets
-    )
+    data_dir: Path | None = None  # of data; then $JAXDL_DATA, $TFDS_DATA_DIR, ~/tensorflow_datasets
     progress: bool = True  # progress bar
     layers: bool = False  # log the norms of every layer at each evaluation
     profile: bool = False  # trace one chunk of steps for Perfetto or TensorBoard
 
 
 def parse(
-    config_type: type[Any], argv: Sequence[str], program: str, presets: Mapping[str, Any] | None = None
+    config_type: type[Any],
+    argv: Sequence[str],
+    program: str,
+    description: str = "",
+    presets: Mapping[str, Any] | None = None,
 ) -> tuple[list[Any], Options, set[str]]:
     """Parse the options of an experiment.
 
     Args:
       config_type: frozen dataclass with defaults; the comment of a field is its help.
       argv: the words after the experiment's name.
-      program: shown in the help.
+      program, description: shown in the help.
       presets: defaults by data set, for configs with a field `dataset`.
 
     Returns:
@@ -47,15 +49,17 @@ def parse(
       SystemExit: 0, after `--help`.
     """
     groups = _split(argv)
-    fields = [*dataclasses.fields(config_type), *dataclasses.fields(Options)]
-    options = [configs.option(field.name) for field in fields]
-    options += [f"--no-{configs.option(f.name)[2:]}" for f in fields if isinstance(f.default, bool)]
-    for word, *_ in groups:
-        require_choice("option", word, [*options, "--help", "-h"])
-    scalars = {f.name for f in dataclasses.fields(config_type) if not isinstance(f.default, tuple)}
-    swept = [_sweep(group, scalars) for group in groups]
+    types = get_type_hints(config_type) | get_type_hints(Options)
+    options = [configs.option(name) for name in types]
+    options += [f"--no-{configs.option(name)[2:]}" for name in types if types[name] is bool]
+    for word, *values in groups:
+        if word not in ("-h", "--help"):
+            require_choice("option", word, options, "an option of this experiment (--help lists them)")
+            _check_choice(word, values, types.get(_name(word)))
+    swept = [_sweep(group, types.get(_name(group[0]))) for group in groups]
     alternatives = [list(itertools.chain(*words)) for words in itertools.product(*swept)]
-    parsed = [_tyro(config_type, words, program, presets) for words in alternatives]
+    shown = {"prog": program, "description": description.replace("\n", "\n\n")}
+    parsed = [_tyro(config_type, words, shown, presets, types) for words in alternatives]
     for found, _ in parsed:
         configs.check(found)
     given = {_name(group[0]) for group in groups} & {f.name for f in dataclasses.fields(config_type)}
@@ -75,15 +79,26 @@ def _split(argv: Sequence[str]) -> list[list[str]]:
     return groups
 
 
-def _sweep(group: list[str], scalars: set[str]) -> list[list[str]]:
+def _sweep(group: list[str], kind: Any) -> list[list[str]]:
     """The alternatives of one option: a comma separates the values of a sweep."""
-    if len(group) == 2 and "," in group[1] and _name(group[0]) in scalars:
+    if len(group) == 2 and "," in group[1] and get_origin(kind) is not tuple and kind is not Path:
         return [[group[0], value] for value in group[1].split(",")]
     return [group]
 
 
+def _check_choice(word: str, values: list[str], kind: Any) -> None:
+    """Refuse what is not among the choices of an option, with the nearest one."""
+    if get_origin(kind) is Literal:
+        for value in itertools.chain(*(value.split(",") for value in values)):
+            require_choice(word, value, get_args(kind))
+
+
 def _tyro(
-    config_type: type[Any], words: list[str], program: str, presets: Mapping[str, Any] | None
+    config_type: type[Any],
+    words: list[str],
+    shown: dict[str, str],
+    presets: Mapping[str, Any] | None,
+    types: dict,
 ) -> tuple[Any, Options]:
     import tyro
 
@@ -101,32 +116,48 @@ def _tyro(
     said = io.StringIO()
     try:
         with contextlib.redirect_stderr(said):
-            parsed = tyro.cli(
-                command, args=words, prog=program, description="", config=(tyro.conf.OmitArgPrefixes,)
-            )
+            parsed = tyro.cli(command, args=words, config=(tyro.conf.OmitArgPrefixes,), **shown)
     except SystemExit as error:
         if not error.code:
             raise
-        raise _readable(said.getvalue(), words) from None
+        raise _readable(said.getvalue(), words, types) from None
     return parsed.config, parsed.runner
 
 
-def _readable(message: str, words: list[str]) -> InputError:
-    """Tyro's boxed message as one line."""
-    lines = [re.sub(r"[─│╭╮╰╯]", "", line).strip() for line in message.splitlines()]
-    text = " ".join(line for line in lines if line)
-    option = re.search(r"(--[a-z][a-z0-9-]*)", text)
-    if option is None or option[1] not in words:
-        return InputError("option", " ".join(words), "options as in --help", text[:200])
-    given = " ".join(
-        itertools.takewhile(lambda w: not w.startswith("--"), words[words.index(option[1]) + 1 :])
-    )
-    kind = re.search(
-        re.escape(option[1]) + r"(?:, --no-\S+)? ([^a-z(][^a-z(]*|\{[^}]*\})", text.split("helptext", 1)[-1]
-    )
-    expected = kind[1].strip() if kind else "a value as in --help"
-    return InputError(option[1], given, expected, "see --help")
+def _readable(message: str, words: list[str], types: dict[str, Any]) -> InputError:
+    """The option that tyro's message names, with its value and what it takes."""
+    option = next((word for word in re.findall(r"--[a-z0-9-]+", message) if word in words), None)
+    if option is None:
+        return InputError("option", " ".join(words), "options as in --help", "see --help")
+    given = itertools.takewhile(lambda word: not word.startswith("--"), words[words.index(option) + 1 :])
+    kind = types.get(_name(option))
+    return InputError(option, " ".join(given), _said(kind), f"tyro says: {_plain(message)}"[:200])
+
+
+def _said(kind: Any) -> str:
+    """A type as a user would say it.
+
+    >>> _said(tuple[int, int]), _said(int | None)
+    ('2 values, an integer and an integer', 'an integer or None')
+    """
+    simple = {int: "an integer", float: "a number", str: "a word", Path: "a path", bool: "no value"}
+    arguments = get_args(kind)
+    if get_origin(kind) is tuple:
+        if arguments[-1] is Ellipsis:
+            return f"values, each {_said(arguments[0])}"
+        return f"{len(arguments)} values, " + " and ".join(_said(each) for each in arguments)
+    if get_origin(kind) is Literal:
+        return "one of " + ", ".join(arguments)
+    if arguments:
+        return " or ".join("None" if each is type(None) else _said(each) for each in arguments)
+    return simple.get(kind, "a value as in --help")
+
+
+def _plain(message: str) -> str:
+    """The first sentence inside a box."""
+    lines = [re.sub(r"[─│╭╮╰╯]", "", line).strip() for line in message.splitlines()[1:]]
+    return next((line for line in lines if line), "")
 
 
 def _name(word: str) -> str:
-    return word.lstrip("-").replace("-", "_")
+    return word.lstrip("-").replace("-", "_").removeprefix("no_")

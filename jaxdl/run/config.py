@@ -31,6 +31,7 @@ RANGES: dict[str, Range] = {
     "seed": (lambda x: 0 <= x < 2**32 - 10_000, "an integer in 0..2**32-10001", "larger seeds would collide"),
     "features": COUNT,
     "hidden": COUNT,
+    "widths": COUNT,
     "kernel_size": COUNT,
     "dropout": SHARE,
     "label_smoothing": SHARE,

@@ -17,7 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxdl import metrics, plots
-from jaxdl.errors import require
+from jaxdl.errors import InputError, require
 from jaxdl.learner import Batch, Learner, State
 from jaxdl.run import log as logs
 from jaxdl.run import nonfinite
@@ -195,7 +195,10 @@ class _Run:
     def open(self, stack: contextlib.ExitStack, output: Output) -> None:
         """Make the folder, restore the newest intact checkpoint of a resumed run, start the log."""
         if output.folder is not None:
-            output.folder.mkdir(parents=True, exist_ok=True)
+            try:
+                output.folder.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                raise InputError("out", str(output.folder), "a folder that can be made", str(error)) from None
             if output.config is not None:
                 model = None if output.model is None else describe(output.model)
                 write_json(output.folder / CONFIG, {**output.config, "model": model})

@@ -52,8 +52,11 @@ def value_and_vjp(f, *args):
     return y, vjp(random(99, y.shape, y.dtype))
 
 
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("case", CONVOLUTIONS, ids=str)
+@pytest.mark.parametrize(
+    ("case", "dtype"),
+    [*((case, "float64") for case in CONVOLUTIONS), *((case, "float32") for case in CONVOLUTIONS[2:5])],
+    ids=str,
+)
 def test_conv_equals_flax_in_value_and_gradient(case, dtype):
     size, kernel_size, strides, padding = case
     ours = Conv(4, kernel_size, strides, padding, implementation="fast")
@@ -73,8 +76,9 @@ def test_conv_equals_flax_in_value_and_gradient(case, dtype):
         assert max(jax.tree.leaves(errors)) <= TOLERANCE[dtype], errors
 
 
-@pytest.mark.parametrize(("kernel_size", "flax_size"), [(3, (3, 3)), ((2, 5), (2, 5))])
-@pytest.mark.parametrize("use_bias", [True, False])
+@pytest.mark.parametrize(
+    ("kernel_size", "flax_size", "use_bias"), [(3, (3, 3), True), ((2, 5), (2, 5), False)]
+)
 def test_conv_starts_from_the_parameters_of_flax(kernel_size, flax_size, use_bias):
     class Net(nn.Module):
         layer: nn.Module
@@ -84,8 +88,8 @@ def test_conv_starts_from_the_parameters_of_flax(kernel_size, flax_size, use_bia
             return self.layer(x)
 
     x, key = jnp.zeros((1, 6, 6, 3)), jax.random.key(3)
-    ours = Net(Conv(5, kernel_size, use_bias=use_bias)).init(key, x)
-    flax = Net(nn.Conv(5, flax_size, use_bias=use_bias)).init(key, x)
+    models = Net(Conv(5, kernel_size, use_bias=use_bias)), Net(nn.Conv(5, flax_size, use_bias=use_bias))
+    ours, flax = jax.jit(lambda key: [model.init(key, x) for model in models])(key)
     assert jax.tree.structure(ours) == jax.tree.structure(flax)
     assert jax.tree.all(jax.tree.map(jnp.array_equal, ours, flax))
     assert float(jnp.abs(ours["params"]["layer"]["kernel"]).max()) > 0
@@ -100,7 +104,9 @@ def test_conv_keeps_flax_names_of_layers():
             return self.layer(4, (3, 3))(self.layer(4, (3, 3))(x))
 
     x = jnp.zeros((1, 6, 6, 3))
-    ours, flax = (Net(layer).init(jax.random.key(0), x) for layer in (Conv, nn.Conv))
+    ours, flax = jax.jit(lambda key: [Net(layer).init(key, x) for layer in (Conv, nn.Conv)])(
+        jax.random.key(0)
+    )
     assert jax.tree.structure(ours) == jax.tree.structure(flax)
     assert jax.tree.all(jax.tree.map(jnp.array_equal, ours, flax))
 
@@ -135,9 +141,11 @@ def test_three_steps_in_a_scan_equal_three_steps_in_a_loop_bit_for_bit():
 
     def step(kernels, x):
         def loss(kernels):
+            y = x
             for kernel in kernels:
-                x_ = max_pool(nn.relu(conv(x if kernel is kernels[0] else x_, kernel, implementation="fast")))
-            return jnp.square(x_ - 1).mean()
+                y = nn.relu(conv(y, kernel, implementation="fast"))
+                y = max_pool(y, implementation="fast")
+            return jnp.square(y - 1).mean()
 
         value, grads = jax.value_and_grad(loss)(kernels)
         return jax.tree.map(lambda w, g: w - 0.1 * g, kernels, grads), value
@@ -156,13 +164,14 @@ def test_three_steps_in_a_scan_equal_three_steps_in_a_loop_bit_for_bit():
 def test_conv_and_pool_under_vmap_over_kernels_equal_one_at_a_time():
     x, kernels = random(0, (2, 7, 7, 3)), random(1, (3, 3, 3, 3, 4))
 
-    def run(kernel):
-        return value_and_vjp(lambda k: max_pool(conv(x, k, 2, 1, "fast"), implementation="fast"), kernel)
+    def loss(kernel):
+        y = conv(x, kernel, 2, 1, implementation="fast")
+        return jnp.sin(max_pool(y, implementation="fast")).sum()
 
-    together = jax.jit(jax.vmap(lambda k: jax.grad(lambda k: jnp.sin(run(k)[0]).sum())(k)))(kernels)
-    single = jax.jit(jax.grad(lambda k: jnp.sin(run(k)[0]).sum()))
-    apart = jnp.stack([single(kernel) for kernel in kernels])
-    assert error(together, apart) <= 1e-5
+    together = jax.jit(jax.vmap(jax.value_and_grad(loss)))(kernels)
+    one = jax.jit(jax.value_and_grad(loss))
+    apart = jax.tree.map(lambda *parts: jnp.stack(parts), *map(one, kernels))
+    assert max(map(error, together, apart)) <= 1e-5
 
 
 def gradient_penalty(kernel, x, implementation):

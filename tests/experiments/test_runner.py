@@ -1,0 +1,280 @@
+"""The command line as its user meets it: every script, every refusal, resume."""
+
+import importlib
+import inspect
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from experiments import __main__ as runner
+from jaxdl.data import idx
+from jaxdl.run.log import read
+
+ROOT = Path(__file__).parents[2]
+SCRIPTS = sorted(runner.scripts())
+TINY = {"epochs": "1", "seeds": "2", "batch_size": "256"}  # whichever of them a script has
+
+
+def tiny(name: str) -> list[str]:
+    """Options that make a script as short as it goes."""
+    fields = importlib.import_module(f"experiments.{name}").Config.__dataclass_fields__
+    return [word for field, value in TINY.items() if field in fields
+            for word in ("--" + field.replace("_", "-"), value)]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_every_script_runs(name, tmp_path, capsys):
+    out = tmp_path / "run"
+    code = runner.main([name, *tiny(name), "--no-progress", "--out", str(out)])
+    result = json.loads((out / "result.json").read_text())
+    held = [claim["holds"] for claim in result["claims"]]
+    assert code == (0 if all(held) else 1)
+    assert result["experiment"] == name
+    assert {"config", "versions", "device", "date", "seconds", "claims"} <= result.keys()
+    assert held, "an experiment without a claim shows nothing"
+    figures = list((out / "figures").glob("*.png"))
+    assert figures
+    assert all(figure.read_bytes().startswith(b"\x89PNG") for figure in figures)
+    assert "expected" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_every_script_says_what_it_is(name):
+    script = runner.scripts()[name]
+    assert script.expected
+    assert script.minutes > 0
+    source = (ROOT / "experiments" / f"{name}.py").read_text()
+    assert all(f"\n{word}: " in source for word in ("Reproduces", "Paper", "Command", "Expected", "Time"))
+    assert len(source.splitlines()) <= 85
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_help_explains_every_option(name):
+    command = [sys.executable, "-m", "experiments", name, "--help"]
+    shown = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=True).stdout
+    fields = importlib.import_module(f"experiments.{name}").Config.__dataclass_fields__
+    for field in [*fields, "out", "resume", "data_dir"]:
+        assert "--" + field.replace("_", "-") in shown
+    assert "$JAXDL_DATA" in shown
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_every_option_has_a_comment(name):
+    config = importlib.import_module(f"experiments.{name}").Config
+    source = "".join(inspect.getsource(kind) for kind in config.__mro__[:-1])
+    for field in config.__dataclass_fields__:
+        # On the line itself: a formatter that wraps a long line takes the comment out of --help.
+        assert re.search(rf"^    {field}: .*  # \w", source, re.MULTILINE), field
+
+
+def test_the_list_names_every_script(capsys):
+    assert runner.main([]) == 0
+    shown = capsys.readouterr().out
+    assert all(name in shown for name in SCRIPTS)
+
+
+def damaged_idx(folder: Path, images: np.ndarray, labels: np.ndarray) -> list[str]:
+    folder.mkdir()
+    for split in ("train", "t10k"):
+        idx.write(folder / f"{split}-images-idx3-ubyte", images)
+        idx.write(folder / f"{split}-labels-idx1-ubyte", labels)
+    return ["--dataset", "idx", "--data-dir", str(folder)]
+
+
+LABELS = np.arange(20, dtype=np.uint8) % 10
+IMAGES = np.zeros((20, 8, 8), np.uint8)
+
+
+def nan_images(folder):
+    images = np.zeros((20, 8, 8), np.float32)
+    images[3, 1, 1] = np.nan
+    return damaged_idx(folder, images, LABELS)
+
+
+def unknown_test_label(folder):
+    words = damaged_idx(folder, IMAGES, LABELS)
+    idx.write(folder / "t10k-labels-idx1-ubyte", np.full(20, 10, np.uint8))
+    return words
+
+
+# (words, what the first line must contain: option, value, expected, remedy)
+REFUSED = {
+    "unknown experiment": (["cnnn"], ["experiment", "'cnnn'", "one of", "did you mean 'cnn'?"]),
+    "nothing like it": (["zzz"], ["experiment", "'zzz'", "one of", "python -m experiments lists them"]),
+    "mistyped option": (
+        ["cnn", "--lerning-rate", "1"],
+        ["'--lerning-rate'", "did you mean '--learning-rate'?"],
+    ),
+    "stray word": (["cnn", "fast"], ["'fast'", "options that start with --", "--help"]),
+    "unknown data set": (
+        ["cnn", "--dataset", "minst"],
+        ["--dataset", "'minst'", "digits, mnist", "'mnist'?"],
+    ),
+    "negative rate": (["cnn", "--learning-rate", "-1e-3"], ["--learning-rate", "-0.001", "> 0", "--help"]),
+    "zero rate": (["cnn", "--learning-rate", "0"], ["--learning-rate", "0.0", "> 0", "--help"]),
+    "rate that is no number": (
+        ["cnn", "--learning-rate", "nan"],
+        ["--learning-rate", "nan", "> 0", "--help"],
+    ),
+    "rate that is no float": (["cnn", "--learning-rate", "fast"], ["--learning-rate", "'fast'", "a number"]),
+    "bad value in a sweep": (["cnn", "--learning-rate", "1e-3,-1"], ["--learning-rate", "-1.0", "> 0"]),
+    "empty batch": (["cnn", "--batch-size", "0"], ["--batch-size", "0", ">= 1", "--help"]),
+    "batch beyond the data": (
+        ["cnn", "--batch-size", "5000"],
+        ["--batch-size", "5000", "1..1005", "1005 rows"],
+    ),
+    "fraction of an epoch": (["cnn", "--epochs", "1.5"], ["--epochs", "'1.5'", "an integer"]),
+    "missing value": (["cnn", "--epochs"], ["--epochs", "an integer"]),
+    "too few values": (["cnn", "--features", "3"], ["--features", "'3'", "2 values"]),
+    "negative width": (["mlp", "--widths", "10", "-3"], ["--widths", "(10, -3)", ">= 1"]),
+    "dropout of everything": (["cnn", "--dropout", "1"], ["--dropout", "1.0", "[0, 1)", "0 switches it off"]),
+    "no seeds": (["cnn", "--seeds", "0"], ["--seeds", "0", "1..10000"]),
+    "colliding seed": (["cnn", "--seed", str(2**40)], ["--seed", str(2**40), "collide"]),
+    "negative penalty": (["mlp", "--l2", "-1"], ["--l2", "-1.0", ">= 0"]),
+    "no folder of IDX files": (["cnn", "--dataset", "idx"], ["--data-dir", "None", "four IDX files"]),
+    "resume of nothing": (["cnn", "--resume", "no/such/run"], ["--resume", "no/such/run", "readable"]),
+    "sweep of a resume": (["cnn", "--resume", "a", "--seeds", "1,2"], ["--resume", "'a'", "one run"]),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_bad_input_is_refused_in_one_line(case, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    words, parts = REFUSED[case]
+    assert (
+        runner.main([*words, "--no-progress"] if len(words) > 1 and case != "missing value" else words) == 2
+    )
+    check_message(capsys.readouterr(), parts)
+    assert list(tmp_path.iterdir()) == [], "something was written"
+
+
+def check_message(captured, parts):
+    lines = captured.err.strip().splitlines()
+    assert 1 <= len(lines) <= 10
+    assert all(part in lines[0] for part in parts), lines[0]
+    assert "Traceback" not in captured.err + captured.out
+
+
+DATA = {
+    "NaN in an image": (nan_images, ["NaN or infinity in row 3", "finite", "repair or remove"]),
+    "label beyond the classes": (unknown_test_label, ["10 in row 0", "labels in 0..9", "number of classes"]),
+    "images of the wrong rank": (
+        lambda folder: damaged_idx(folder, IMAGES.reshape(20, 64), LABELS),
+        ["shape (20, 64)", "[n, height, width]", "swapped?"]),
+    "fewer labels than images": (
+        lambda folder: damaged_idx(folder, IMAGES, LABELS[:19]), ["20 inputs, 19 targets"]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", DATA)
+def test_bad_data_are_refused_in_one_line(case, tmp_path, capsys):
+    make, parts = DATA[case]
+    out = tmp_path / "run"
+    words = make(tmp_path / "data")
+    assert runner.main(["cnn", *words, "--no-progress", "--out", str(out)]) == 2
+    check_message(capsys.readouterr(), parts)
+    assert not out.exists()
+
+
+def test_missing_data_without_a_network(tmp_path, capsys, monkeypatch):
+    def refuse(*_, **__):
+        raise OSError("Network is unreachable")
+
+    monkeypatch.setattr("urllib.request.urlopen", refuse)
+    for name in ("JAXDL_DATA", "TFDS_DATA_DIR"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert runner.main(["cnn", "--dataset", "mnist", "--out", str(tmp_path / "run")]) == 2
+    check_message(capsys.readouterr(), ["--dataset", "'mnist'", "four files", "--data-dir", "$JAXDL_DATA"])
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("out", "parts"),
+    [
+        (lambda path: path / "file" / "run", ["--out", "a folder", "is a file"]),
+        (lambda path: path / "used", ["--out", "a new or an empty folder", "--resume"]),
+        (lambda path: Path("/proc/no/run"), ["--out", "/proc/no/run", "a folder that can be"]),
+    ],
+)
+def test_an_output_folder_that_cannot_be_used(tmp_path, capsys, out, parts):
+    (tmp_path / "file").write_text("")
+    (tmp_path / "used").mkdir()
+    (tmp_path / "used" / "notes").write_text("mine")
+    assert runner.main(["mlp", *tiny("mlp"), "--no-progress", "--out", str(out(tmp_path))]) == 2
+    check_message(capsys.readouterr(), parts)
+    assert sorted(p.name for p in tmp_path.rglob("*")) == ["file", "notes", "used"]
+
+
+def mlp(*words):
+    return runner.main(["mlp", "--no-progress", "--seeds", "2", *words])
+
+
+def test_resume_continues_its_own_run_only(tmp_path, capsys):
+    run, whole = tmp_path / "run", tmp_path / "whole"
+    mlp("--epochs", "2", "--out", str(run))
+    result = json.loads((run / "result.json").read_text())
+    assert runner.main(["cnn", "--resume", str(run)]) == 2
+    check_message(capsys.readouterr(), ["--resume", "'cnn'", "'mlp'"])
+    assert mlp("--resume", str(run), "--learning-rate", "0.5") == 2
+    check_message(capsys.readouterr(), ["--learning-rate", "0.5", "0.002", "leave it out"])
+    assert mlp("--resume", str(run), "--epochs", "1") == 2
+    check_message(capsys.readouterr(), ["--epochs", "1", "2 as in", "may grow"])
+    # A finished run resumed does nothing more and measures the same.
+    assert mlp("--resume", str(run)) in (0, 1)
+    assert json.loads((run / "result.json").read_text())["claims"] == result["claims"]
+    mlp("--resume", str(run), "--epochs", "3")
+    mlp("--epochs", "3", "--out", str(whole))
+    assert read(run / "metrics.jsonl")[-1]["step"] == read(whole / "metrics.jsonl")[-1]["step"]
+
+
+def test_a_damaged_checkpoint_is_named_and_passed_over(tmp_path, capsys):
+    run = tmp_path / "run"
+    mlp("--epochs", "3", "--out", str(run))
+    expected = json.loads((run / "result.json").read_text())["claims"]
+    newest = max((run / "checkpoints").iterdir(), key=lambda path: int(path.name))
+    largest = max((p for p in newest.rglob("*") if p.is_file()), key=lambda p: p.stat().st_size)
+    data = bytearray(largest.read_bytes())
+    data[len(data) // 2] ^= 4
+    largest.write_bytes(data)
+    capsys.readouterr()
+    mlp("--resume", str(run))
+    shown = capsys.readouterr().out
+    assert f"{newest} is damaged and was passed over" in shown
+    assert "resumed at step" in shown
+    assert json.loads((run / "result.json").read_text())["claims"] == expected
+
+
+def test_a_sweep_is_one_run_per_value(tmp_path):
+    mlp("--epochs", "1", "--learning-rate", "1e-3,3e-4", "--out", str(tmp_path / "sweep"))
+    rates = {json.loads(p.read_text())["config"]["learning_rate"] for p in tmp_path.rglob("result.json")}
+    assert rates == {1e-3, 3e-4}
+
+
+def test_default_folders_do_not_collide(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for _ in range(2):
+        mlp("--epochs", "1", "--seeds", "1")
+    assert sorted(path.name for path in (tmp_path / "runs").iterdir()) == ["mlp", "mlp-2"]
+
+
+def test_a_killed_terminal_gets_the_exit_code_of_its_signal(tmp_path):
+    import signal
+
+    command = [sys.executable, "-m", "experiments", "mlp", "--epochs", "5000", "--no-progress", "--out"]
+    run = tmp_path / "run"
+    with subprocess.Popen([*command, str(run)], cwd=ROOT, stderr=subprocess.PIPE, text=True,
+                          env={**os.environ}) as process:  # fmt: skip
+        while not (run / "metrics.jsonl").exists() or not (run / "metrics.jsonl").stat().st_size:
+            assert process.poll() is None
+        process.send_signal(signal.SIGTERM)
+        _, err = process.communicate(timeout=60)
+    assert process.returncode == 143
+    assert "saved; continue with --resume" in err
+    assert any((run / "checkpoints").iterdir())

@@ -1,0 +1,86 @@
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+from flax import linen as nn
+from safetensors.numpy import load_file
+
+from jaxdl import models
+from jaxdl.data import order
+from jaxdl.errors import InputError
+from jaxdl.learners import supervised
+from jaxdl.run import Output, export, fit, load
+from jaxdl.run.trained import build, describe
+from jaxdl.transforms import resident
+
+DATA = {
+    "input": np.random.default_rng(0).uniform(size=(32, 8, 8, 1)).astype(np.float32),
+    "target": np.arange(32, dtype=np.int32) % 3,
+}
+MODEL = models.CNN((2, 3), hidden=4, outputs=3, batch_norm=True)
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("trained") / "run"
+    learner = resident(supervised.learner(MODEL, optax.sgd(0.1)), 8, order.rows)
+    output = Output(folder, progress=False, config={"experiment": "test"}, model=MODEL)
+    return folder, fit(learner, DATA, steps=5, seeds=2, output=output)
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_load_predicts_what_the_run_predicted(trained, seed):
+    folder, fitted = trained
+    model, variables, recorded = load(folder, seed=seed)
+    assert model == MODEL
+    assert recorded["experiment"] == "test"
+    state = type(fitted.state)(*[__import__("jax").tree.map(lambda x: x[seed], part) for part in
+                                 (fitted.state.step, fitted.state.key, fitted.state.net)])  # fmt: skip
+    expected = supervised.predict(MODEL)(state, jnp.asarray(DATA["input"]))
+    np.testing.assert_array_equal(model.apply(variables, DATA["input"]), expected)
+
+
+def test_export_names_and_values(trained, tmp_path):
+    folder, fitted = trained
+    export(folder, tmp_path / "weights.safetensors", seed=1)
+    tensors = load_file(tmp_path / "weights.safetensors")
+    assert "params.conv1.kernel" in tensors
+    assert "batch_stats.norm1.mean" in tensors
+    np.testing.assert_array_equal(
+        tensors["params.conv1.kernel"], fitted.state.net.params["conv1"]["kernel"][1]
+    )
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        models.MLP((3, 4), outputs=2, dropout=0.1),
+        models.MLP((), activation=models.activations.sigmoid),
+        models.CNN(kernel_size=(5, 3), padding="VALID"),
+        MODEL,
+    ],
+)
+def test_a_described_model_is_built_again(model):
+    import json
+
+    assert build(json.loads(json.dumps(describe(model)))) == model
+
+
+def test_nothing_outside_of_jaxdl_is_built():
+    with pytest.raises(InputError, match=r"model: got 'os.system'"):
+        build({"function": "os.system"})
+    with pytest.raises(InputError, match="model: got 'flax"):
+        build(describe(nn.Dense(3)))
+
+
+@pytest.mark.parametrize(
+    ("options", "message"), [({"seed": 2}, "seed: got 2"), ({"seed": -1}, "seed: got -1")]
+)
+def test_bad_seeds_are_refused(trained, options, message):
+    with pytest.raises(InputError, match=message):
+        load(trained[0], **options)
+
+
+def test_a_folder_without_a_run_is_refused(tmp_path):
+    with pytest.raises(InputError, match="folder: got"):
+        load(tmp_path)
