@@ -18,7 +18,8 @@ USAGE = """python -m experiments            this list
 python -m experiments NAME       run one; --help for its options, --seeds 5 --out FOLDER for example
 python -m experiments NAME --resume FOLDER
 python -m experiments NAME --learning-rate 1e-3,3e-4   a sweep
-python -m experiments all        every one of at most 5 minutes; --long for the rest too"""
+python -m experiments all        every one of at most 5 minutes; --long for the rest too
+python -m experiments table      the committed results as the README shows them"""
 
 
 class Script(NamedTuple):
@@ -52,6 +53,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         if not words or words[0] in ("-h", "--help", "list"):
             print(listing())
+            return 0
+        if words[0] == "table":
+            from experiments import _table
+
+            print(_table.markdown())
             return 0
         if words[0] == "all":
             return run_all(words[1:])

@@ -40,7 +40,15 @@ class Config(_classification.Config):
 
 PRESETS = {
     "mnist": Config(
-        dataset="mnist", epochs=14, batch_size=128, translate=2.0, noise=0.0, seeds=3, kernel_size=3
+        dataset="mnist",
+        epochs=15,
+        batch_size=128,
+        weight_decay=1e-2,
+        translate=2.0,
+        noise=0.0,
+        kernel_size=5,
+        dropout=0.4,
+        seeds=3,
     ),
 }
 

@@ -1,0 +1,34 @@
+"""The README's table, from the committed results."""
+
+import json
+from pathlib import Path
+
+from jaxdl.run.report import Claim, spread
+
+RESULTS = Path(__file__).parent / "results"
+
+
+def markdown() -> str:
+    """One row per claim: script, slide, expected, measured with spread and seeds, time, device, date."""
+    lines = ["| command | claim | slide | expected | measured | | time |", "|---|---|---|---|---|---|---|"]
+    results = [json.loads(path.read_text()) for path in sorted(RESULTS.glob("*.json"))]
+    for result in results:
+        dataset = result["config"].get("dataset", "digits")
+        command = result["experiment"] + (f" --dataset {dataset}" if dataset != "digits" else "")
+        for i, claim in enumerate(Claim(**each) for each in result["claims"]):
+            cells = [
+                f"`{command}`" if i == 0 else "",
+                claim.name,
+                claim.source,
+                claim.expected,
+                spread(claim),
+                "✓" if claim.holds else "✗",
+                _minutes(result["seconds"]) if i == 0 else "",
+            ]
+            lines.append("| " + " | ".join(cells) + " |")
+    devices = sorted({f"{r['device']}, jax {r['versions']['jax']}, {r['date']}" for r in results})
+    return "\n".join([*lines, "", "Measured on: " + "; ".join(devices) + "."])
+
+
+def _minutes(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"
