@@ -68,6 +68,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             message = message.replace(error.field, "--" + error.field.replace("_", "-"), 1)
         print(f"error: {message}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:  # outside of training, where nothing is to be saved
+        return 130
 
 
 def listing() -> str:

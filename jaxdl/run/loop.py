@@ -87,7 +87,7 @@ def fit(
     Args:
       learner: of one run. A resident one keeps `data` on the device; any other one is fed.
       data: the batch of a resident learner (the whole data set, or None), or, on the host road,
-        a function from the step to start at to an iterator of batches.
+        a function from the step to start at to an iterator of batches, which all seeds share.
       steps: updates in all, those before a resume included.
       batch_size: rows per step, for the speed that is shown.
       seed, seeds: run i has the key `jax.random.key(seed + i)`, however many run beside it.
@@ -133,6 +133,10 @@ def fit(
 
     with contextlib.ExitStack() as stack:
         run.open(stack, output)
+        output.report(
+            f"{count_parameters(run.state) // seeds:,} parameters, {flops:,.0f} FLOPs a step, "
+            f"{seeds} seed{'s' * (seeds > 1)}, {steps - run.step:,} of {steps:,} steps to go"
+        )
         bar = stack.enter_context(logs.progress_bar(total, run.step * per_step, "ex", output.progress))
         watch = stack.enter_context(Watch())
         while run.step < steps and run.improving():

@@ -55,7 +55,8 @@ def test_a_resumed_run_is_the_uninterrupted_one(tmp_path):
     messages = []
     out = Output(tmp_path / "part", resume=True, progress=False, report=messages.append)
     rest = run(every=10, output=out, **options)
-    assert messages == ["resumed at step 20"]
+    assert messages[0] == "resumed at step 20"
+    assert messages[1].endswith("2 seeds, 10 of 30 steps to go")
     same_bits(whole.state, rest.state)
     same_bits(whole.best, rest.best)
     assert (whole.best_step == rest.best_step).all()
@@ -66,6 +67,15 @@ def test_chunks_do_not_change_the_numbers(monkeypatch):
     whole = run()
     monkeypatch.setattr("jaxdl.run.loop.chunk_length", lambda flops, every: 7)
     same_bits(whole.state, run(every=11).state)
+
+
+def test_chunks_do_not_change_the_numbers_of_convolutions_and_batch_norm(monkeypatch):
+    model = models.CNN((4, 8), hidden=8, outputs=3, batch_norm=True, dropout=0.5)
+    data = {**DATA, "input": RNG.uniform(size=(48, 8, 8, 1)).astype(np.float32)}
+    convolutional = resident(supervised.learner(model, optax.adam(1e-2)), 8, order.rows)
+    whole = fit(convolutional, data, steps=12, seeds=2)
+    monkeypatch.setattr("jaxdl.run.loop.chunk_length", lambda flops, every: 5)
+    same_bits(whole.state, fit(convolutional, data, steps=12, seeds=2, every=7).state)
 
 
 def test_seed_i_is_the_same_run_however_many_run_beside_it():
