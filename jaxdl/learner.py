@@ -204,8 +204,8 @@ def unit_range(tree: Any) -> Any:
     Images stay uint8 in memory, a quarter of the size, and become floats only in the batch that
     is used.
 
-    >>> unit_range({"input": jnp.array([0, 51, 255], jnp.uint8)})
-    {'input': Array([0. , 0.2, 1. ], dtype=float32)}
+    >>> unit_range({"input": jnp.array([0, 255], jnp.uint8)})
+    {'input': Array([0., 1.], dtype=float32)}
     """
     return jax.tree.map(lambda x: x.astype(jnp.float32) / 255 if x.dtype == jnp.uint8 else x, tree)
 

@@ -54,6 +54,9 @@ class Output:
             plots.save(figure, self.folder / "figures" / f"{name}.png")
 
 
+QUIET = Output(progress=False, report=lambda message: None)
+
+
 class Fitted(NamedTuple):
     """A finished run. States are stacked over seeds, [seeds, ...]."""
 
@@ -80,7 +83,7 @@ def fit(
     evaluate: Evaluate | None = None,
     validation: Batch | None = None,
     select: Select | None = None,
-    output: Output = Output(progress=False),
+    output: Output = QUIET,
 ) -> Fitted:
     """Train `seeds` runs of a learner together.
 
@@ -109,7 +112,7 @@ def fit(
     >>> from jaxdl.transforms import resident
     >>> learner = supervised.learner(models.MLP((), outputs=4), optax.sgd(1.0))
     >>> rows = {"input": np.eye(4, dtype=np.float32), "target": np.arange(4, dtype=np.int32)}
-    >>> fitted = fit(resident(learner, 2, data.rows), rows, steps=40)
+    >>> fitted = fit(resident(learner, 2, data.order.rows), rows, steps=40)
     >>> fitted.rows[-1]["loss"][0] < 0.5
     True
     """
