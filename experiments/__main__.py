@@ -92,7 +92,7 @@ def run_one(name: str, words: Sequence[str]) -> int:
     module = importlib.import_module(f"experiments.{name}")
     presets = getattr(module, "PRESETS", None)
     program = f"python -m experiments {name}"
-    found, options, given = cli.parse(module.Config, words, program, module.__doc__, presets)
+    found, options, given = cli.parse(module.Config, words, program, module.__doc__ or "", presets)
     if options.resume is not None:
         if len(found) > 1:
             raise InputError("--resume", str(options.resume), "one run", "a sweep cannot be resumed at once")

@@ -63,6 +63,7 @@ def train_and_test(make: Any, config: Config, out: Output, expected: dict[str, l
         "parameters": fitted.parameters,
         "epochs": config.epochs,
         "flops_per_example": round(fitted.flops_per_step / config.batch_size),
+        "training_seconds": round(fitted.seconds, 1),
         "seconds_to_first_chunk": round(fitted.seconds_to_first_chunk, 1),
         "test": {name: [round(float(x), 5) for x in test[name]] for name in ("accuracy", "loss")},
     }

@@ -10,14 +10,13 @@ RESULTS = Path(__file__).parent / "results"
 
 def markdown() -> str:
     """One row per claim: script, slide, expected, measured with spread and seeds, time, device, date."""
-    lines = ["| command | claim | slide | expected | measured | | time |", "|---|---|---|---|---|---|---|"]
-    results = [json.loads(path.read_text()) for path in sorted(RESULTS.glob("*.json"))]
-    for result in results:
-        dataset = result["config"].get("dataset", "digits")
-        command = result["experiment"] + (f" --dataset {dataset}" if dataset != "digits" else "")
+    lines = ["| experiment | claim | slide | expected | measured | | time |", "|---|---|---|---|---|---|---|"]
+    results = {path.stem: json.loads(path.read_text()) for path in sorted(RESULTS.glob("*.json"))}
+    for stem, result in results.items():
+        name, _, variant = stem.partition("-")
         for i, claim in enumerate(Claim(**each) for each in result["claims"]):
             cells = [
-                f"`{command}`" if i == 0 else "",
+                f"`{name}`{variant and f', {variant}'}" if i == 0 else "",
                 claim.name,
                 claim.source,
                 claim.expected,
@@ -26,7 +25,7 @@ def markdown() -> str:
                 _minutes(result["seconds"]) if i == 0 else "",
             ]
             lines.append("| " + " | ".join(cells) + " |")
-    devices = sorted({f"{r['device']}, jax {r['versions']['jax']}, {r['date']}" for r in results})
+    devices = sorted({f"{r['device']}, jax {r['versions']['jax']}, {r['date']}" for r in results.values()})
     return "\n".join([*lines, "", "Measured on: " + "; ".join(devices) + "."])
 
 

@@ -41,12 +41,11 @@ class Config(_classification.Config):
 PRESETS = {
     "mnist": Config(
         dataset="mnist",
-        epochs=15,
+        epochs=16,
         batch_size=128,
         weight_decay=1e-2,
         translate=2.0,
         noise=0.0,
-        kernel_size=5,
         dropout=0.4,
         seeds=3,
     ),

@@ -19,7 +19,7 @@ class InputError(ValueError):
 
     def __init__(self, field: str, value: Any, expected: str, remedy: str):
         super().__init__(f"{field}: got {value!r}, expected {expected}; {remedy}")
-        self.field = field
+        self.field, self.value = field, value
 
 
 def require(condition: bool, field: str, value: Any, expected: str, remedy: str) -> None:

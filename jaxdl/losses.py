@@ -1,6 +1,7 @@
 """Formulas of losses for ONE example; batch them with `jax.vmap`. Optax's own where it has one."""
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -58,6 +59,97 @@ def penalty(params: optax.Params, l1: float | jax.Array = 0.0, l2: float | jax.A
     absolute = sum((jnp.abs(kernel).sum() for kernel in kernels), start=jnp.float32(0))
     square = sum((jnp.square(kernel).sum() for kernel in kernels), start=jnp.float32(0))
     return l1 * absolute + l2 * square
+
+
+def bernoulli_log_likelihood(logits: jax.Array, x: jax.Array) -> jax.Array:
+    """log p(x) of independent pixels with P(pixel = 1) = sigmoid(logit), summed, in nats.
+
+    Args:
+      logits: float [...].
+      x: the same shape, 0 or 1. Values between give the cross-entropy, which is no likelihood.
+
+    >>> print(bernoulli_log_likelihood(jnp.zeros(2), jnp.array([0.0, 1.0])))
+    -1.3862944
+    """
+    _same_shape(logits, x)
+    return -optax.sigmoid_binary_cross_entropy(logits, x).sum()
+
+
+def gaussian_log_likelihood(mean: jax.Array, log_variance: jax.Array, x: jax.Array) -> jax.Array:
+    """log N(x; mean, exp(log_variance)) of independent numbers, summed, in nats.
+
+    Args:
+      mean, x: float [...].
+      log_variance: the same shape, or [] if all share it.
+
+    >>> print(gaussian_log_likelihood(jnp.zeros(2), jnp.zeros(()), jnp.zeros(2)))
+    -1.837877
+    """
+    _same_shape(mean, x)
+    log_variance = jnp.broadcast_to(log_variance, mean.shape)
+    square = jnp.square(x - mean) * jnp.exp(-log_variance)
+    return -0.5 * (square + log_variance + jnp.log(2 * jnp.pi)).sum()
+
+
+def gaussian_kl(mean: jax.Array, log_variance: jax.Array) -> jax.Array:
+    """KL(N(mean, exp(log_variance)) || N(0, 1)) of every number by itself, in nats.
+
+    (mean^2 + variance - log variance - 1) / 2 (Kingma, Welling, 2014, appendix B); the divergence
+    of the whole distribution is the sum.
+
+    >>> gaussian_kl(jnp.array([0.0, 1.0]), jnp.zeros(2))
+    Array([0. , 0.5], dtype=float32)
+    """
+    _same_shape(mean, log_variance)
+    return 0.5 * (jnp.square(mean) + jnp.expm1(log_variance) - log_variance)
+
+
+class Adversarial(NamedTuple):
+    """The losses of the two players of a GAN, for one logit (one score) of the discriminator.
+
+    The discriminator minimises the mean of `real` over real examples plus that of `fake` over
+    generated ones, the generator the mean of `generator` over generated ones.
+    """
+
+    real: Callable[[jax.Array], jax.Array]
+    fake: Callable[[jax.Array], jax.Array]
+    generator: Callable[[jax.Array], jax.Array]
+    gradient_penalty: float = 0.0  # weight of `gradient_penalty` in the discriminator's loss
+
+
+# With D = sigmoid(logit):
+# - non_saturating: -log D(x) - log(1 - D(G(z))) against -log D(G(z)), whose gradient is largest
+#   where the generator is worst (Goodfellow et al., 2014).
+# - minimax: the same discriminator against log(1 - D(G(z))), which is flat there (same paper).
+# - least_squares: (D - 1)^2 and D^2 against (D - 1)^2, of the bare logit (Mao et al., 2017).
+# - wasserstein: -D and D against -D, of the bare logit (Gulrajani et al., 2017).
+ADVERSARIAL: dict[str, Adversarial] = {
+    "non_saturating": Adversarial(
+        lambda logit: jax.nn.softplus(-logit), jax.nn.softplus, lambda logit: jax.nn.softplus(-logit)
+    ),
+    "minimax": Adversarial(
+        lambda logit: jax.nn.softplus(-logit), jax.nn.softplus, lambda logit: -jax.nn.softplus(logit)
+    ),
+    "least_squares": Adversarial(
+        lambda logit: jnp.square(logit - 1), jnp.square, lambda logit: jnp.square(logit - 1)
+    ),
+    "wasserstein": Adversarial(
+        lambda score: -score, lambda score: score, lambda score: -score, gradient_penalty=10.0
+    ),
+}
+
+
+def gradient_penalty(gradient: jax.Array) -> jax.Array:
+    """(|g| - 1)^2 for the gradient of a critic with respect to one input (Gulrajani et al., 2017).
+
+    At a gradient of zero, where the norm has no derivative, its own gradient is zero.
+
+    >>> print(gradient_penalty(jnp.array([3.0, 4.0])))
+    16.0
+    """
+    square = jnp.sum(jnp.square(gradient))
+    norm = jnp.where(square > 0, jnp.sqrt(jnp.where(square > 0, square, 1)), 0)
+    return jnp.square(norm - 1)
 
 
 def _same_shape(prediction: jax.Array, target: jax.Array) -> None:

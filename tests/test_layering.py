@@ -14,6 +14,7 @@ ALLOWED = {
     "learner": set(),
     "losses": set(),
     "metrics": set(),
+    "frechet": set(),
     "plots": set(),
     "models": set(),
     "envs": set(),

@@ -142,7 +142,7 @@ def _mnist(places: list[Path]) -> Dataset:
             if not error.field.startswith("download"):
                 raise
             searched = ", ".join(str(folder) for folder in places)
-            expected = f"its four files in one of {searched}, or a network to fetch them"
+            expected = f"its four files in one of {searched}, or a network ({error.value})"
             raise InputError("dataset", "mnist", expected, mnist.WAYS_OUT) from None
     train, validation = _hold_out(splits["train"], 5000)
     # Not where on this disk: the rows are compared with a digest and the same everywhere.

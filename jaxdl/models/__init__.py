@@ -1,18 +1,30 @@
 """Architectures as flax modules: called as `model(x, train=False)`, they know no way of learning."""
 
 from jaxdl.models.activations import ACTIVATIONS, heaviside, linear, relu, sigmoid, sign, tanh
+from jaxdl.models.autoencoder import Autoencoder
 from jaxdl.models.cnn import CNN
+from jaxdl.models.dcgan import Discriminator, Generator
 from jaxdl.models.layers import Conv, conv, max_pool
 from jaxdl.models.mlp import MLP
 from jaxdl.models.perceptron import Neuron, perceptron_update
+from jaxdl.models.recurrent import RecurrentNet
+from jaxdl.models.transposed import ConvTranspose, conv_transpose
+from jaxdl.models.vae import VAE
 
 __all__ = [
     "ACTIVATIONS",
     "CNN",
     "MLP",
+    "VAE",
+    "Autoencoder",
     "Conv",
+    "ConvTranspose",
+    "Discriminator",
+    "Generator",
     "Neuron",
+    "RecurrentNet",
     "conv",
+    "conv_transpose",
     "heaviside",
     "linear",
     "max_pool",

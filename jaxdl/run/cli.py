@@ -96,7 +96,7 @@ def _check_choice(word: str, values: list[str], kind: Any) -> None:
 def _tyro(
     config_type: type[Any],
     words: list[str],
-    shown: dict[str, str],
+    shown: dict[str, Any],
     presets: Mapping[str, Any] | None,
     types: dict,
 ) -> tuple[Any, Options]:

@@ -38,6 +38,24 @@ def fresh(out: Path | None, experiment: str) -> Path:
     return out
 
 
+def part(output: Any, name: str, model: Any = None) -> Any:
+    """The `Output` of one of several fits of a run: it goes to folder/name.
+
+    The run's own config is written here, where `reopen` looks for it, so that the whole can be
+    resumed.
+
+    Args:
+      output: of the run.
+      name: of the sub-folder.
+      model: see `Output`.
+    """
+    folder = output.folder
+    if folder is not None and output.config is not None:
+        folder.mkdir(parents=True, exist_ok=True)
+        configs.write_json(folder / CONFIG, {**output.config, "model": None})
+    return dataclasses.replace(output, folder=folder and folder / name, model=model)
+
+
 def reopen(folder: Path, experiment: str, config_type: type, given: dict[str, Any]) -> Any:
     """The config of the run in `folder`, with more epochs if that was asked for.
 

@@ -174,7 +174,14 @@ def test_a_failed_preparation_leaves_nothing(tmp_path, real_data, monkeypatch):
 def test_without_data_and_network_the_ways_out_are_named(nowhere, no_network):
     with pytest.raises(InputError) as caught:
         load("mnist", nowhere / "given")
-    for words in ("Network is unreachable", "--data-dir FOLDER", "$JAXDL_DATA", "--download", "train-images"):
+    said = (
+        "dataset: got 'mnist'",
+        "Network is unreachable",
+        "--data-dir FOLDER",
+        "$JAXDL_DATA",
+        "--download",
+    )
+    for words in (*said, "train-images"):
         assert words in str(caught.value)
     assert len(no_network) == 1
     assert list(nowhere.iterdir()) == []

@@ -18,7 +18,9 @@ from jaxdl.run.log import read
 
 ROOT = Path(__file__).parents[2]
 SCRIPTS = sorted(runner.scripts())
-TINY = {"epochs": "1", "seeds": "2", "batch_size": "256"}  # whichever of them a script has
+# Whichever of them a script has.
+TINY = {"epochs": "1", "seeds": "2", "batch_size": "256", "rows": "512", "sampled": "200",
+        "steps": "2", "judge_epochs": "1"}  # fmt: skip
 
 
 def tiny(name: str) -> list[str]:

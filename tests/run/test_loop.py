@@ -110,7 +110,7 @@ print("done", flush=True)
 
 
 def long_run(output):
-    return run(steps=4000, every=100, seeds=2, evaluate=supervised.evaluate(MODEL), validation=DATA,
+    return run(steps=8000, every=100, seeds=2, evaluate=supervised.evaluate(MODEL), validation=DATA,
                select=Select("loss"), output=output)  # fmt: skip
 
 
@@ -146,7 +146,7 @@ def test_killed_at_random_and_resumed_is_bit_identical(tmp_path):
     steps = [(row["kind"], row["step"]) for row in read(folder / "metrics.jsonl")]
     assert len(set(steps)) == len(steps)
     validations = [step for kind, step in steps if kind == "validation"]
-    assert validations == list(range(100, 4001, 100))
+    assert validations == list(range(100, 8001, 100))
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -198,7 +198,7 @@ def test_early_stopping_keeps_the_best_and_stops_each_seed_for_itself():
 
     options = {"evaluate": supervised.evaluate(MODEL), "validation": DATA, "seeds": 2, "every": 5}
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("jaxdl.run.loop.over_split", Judge)
+        patch.setattr("jaxdl.run.training.over_split", Judge)
         stopped = run(steps=1000, select=Select("loss", patience=2), **options)
     # Seed 0 is best at step 10 and out of patience at 20; seed 1 is best at 15 and out at 25.
     assert stopped.best_step.tolist() == [10, 15]

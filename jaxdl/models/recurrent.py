@@ -1,0 +1,164 @@
+"""Recurrent networks for data in time (003:1009-1069): layers of cells, and a head on top.
+
+Arrays are [batch, time, ...] outside and [time, batch, ...] inside. The state that a layer hands
+from step to step, its carry, goes in and comes out, so that a long sequence can be cut into
+pieces (truncated back-propagation) or made up character by character.
+"""
+
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+
+from jaxdl.errors import require, require_choice
+from jaxdl.models.cells import CELLS, Carry, unroll
+
+
+class RecurrentLayer(nn.Module):
+    """One cell in one direction. Parameters hold all gates side by side, in the order of PyTorch.
+
+    "kernel" [in, gates * features] for the input, "recurrent_kernel" [features, gates * features],
+    orthogonal by gate, and "bias"; a GRU has "recurrent_bias" [features] besides, inside its reset.
+    """
+
+    cell: str
+    features: int
+    reverse: bool = False
+    forget_bias: float = 1.0
+
+    @nn.compact
+    def __call__(
+        self, x: jax.Array, carry: Carry, mask: jax.Array | None = None, tokens: jax.Array | None = None
+    ) -> tuple[jax.Array, Carry]:
+        """[time, batch, in] to h [time, batch, features], zero where `mask` is False, and the last carry.
+
+        With tokens, int [time, batch], x is a table [vocabulary, in] and they name its rows.
+        """
+        cell, features = CELLS[self.cell], self.features
+        kernel = self.param("kernel", nn.initializers.lecun_normal(), (x.shape[-1], cell.gates * features))
+        recurrent = self.param("recurrent_kernel", self._orthogonal, (features, cell.gates * features))
+        bias = self.param("bias", self._bias, (cell.gates * features,))
+        inner = None
+        if self.cell == "gru":
+            inner = self.param("recurrent_bias", nn.initializers.zeros_init(), (features,))
+            inner = jnp.pad(inner, (2 * features, 0))
+        if tokens is not None and tokens.size < len(x):
+            x, tokens = x[tokens], None  # fewer than the words of the vocabulary
+        projected = x @ kernel + bias.reshape((1,) * (x.ndim - 1) + (-1,))
+        if tokens is not None:
+            projected = projected[tokens]
+        unrolled: Any = unroll(cell, self.reverse, projected, recurrent, inner, carry, mask)
+        outputs, last = unrolled
+        return outputs if mask is None else jnp.where(mask, outputs, 0), last
+
+    def _orthogonal(self, key: jax.Array, shape: tuple[int, int]) -> jax.Array:
+        keys = jax.random.split(key, CELLS[self.cell].gates)
+        square = nn.initializers.orthogonal()
+        return jnp.concatenate([square(key, (shape[0], shape[0])) for key in keys], axis=1)
+
+    def _bias(self, key: jax.Array, shape: tuple[int]) -> jax.Array:
+        bias = jnp.zeros(shape)
+        if self.cell == "lstm":
+            bias = bias.at[self.features : 2 * self.features].set(self.forget_bias)
+        return bias
+
+
+class RecurrentNet(nn.Module):
+    """Recurrent layers, and a dense layer on every step or on the end of the sequence.
+
+    Layers, counted from 1: "embedding", "lstm1", "lstm1_backward", "lstm2", ..., "logits".
+
+    >>> net = RecurrentNet(features=16, outputs=1, many_to_many=False)
+    >>> inputs = jnp.zeros((2, 3, 1))  # 6, 7, 8 -> 9 and 2, 4, 8 -> 16 (003:1036)
+    >>> (predictions, carry), variables = net.init_with_output(jax.random.key(0), inputs)
+    >>> predictions.shape, [state.shape for state in carry[0]]
+    ((2, 1), [(2, 16), (2, 16)])
+    """
+
+    features: int = 128  # of the state of each layer
+    outputs: int = 1  # real numbers, or classes
+    cell: str = "lstm"  # "rnn", "lstm" or "gru"
+    layers: int = 1
+    many_to_many: bool = True  # an output for every step; else one for the whole sequence
+    bidirectional: bool = False  # a second cell per layer, from the end to the start
+    vocabulary: int = 0  # inputs are tokens 0..vocabulary-1; 0: they are vectors of real numbers
+    embedding: int = 64  # numbers that stand for a token
+    dropout: float = 0.0  # probability that a number of a layer's output is set to zero
+    forget_bias: float = 1.0  # of the LSTM, at first: it begins by remembering (Gers et al., 2000)
+
+    @nn.compact
+    def __call__(
+        self,
+        x: jax.Array,
+        carry: tuple[Carry, ...] | None = None,
+        length: jax.Array | None = None,
+        train: bool = False,
+    ) -> tuple[jax.Array, tuple[Carry, ...]]:
+        """Predictions, and the state after the last step.
+
+        Args:
+          x: float [batch, time, in], or int [batch, time] with a vocabulary.
+          carry: as returned for the piece before, one entry per layer and direction; None is zero.
+          length: int [batch], the steps of each row that count, from the first; None: all. What
+            follows changes neither state nor prediction, and its own outputs are those of zeros.
+          train: dropout is on, and needs the key "dropout".
+
+        Returns:
+          float [batch, time, outputs], or [batch, outputs] of the state at the end of each row;
+          and the carry.
+
+        Raises:
+          InputError: an unknown cell, an input of the wrong rank or type, a dropout outside [0, 1).
+        """
+        self._check(x)
+        steps, rows = x.shape[1], x.shape[0]
+        carry = initial_carry(self, rows, x.dtype) if carry is None else carry
+        mask = None if length is None else (jnp.arange(steps)[:, None] < length[None])[..., None]
+        tokens = None
+        y = x.swapaxes(0, 1)
+        if self.vocabulary:
+            shape = (self.vocabulary, self.embedding)
+            tokens, y = y, self.param("embedding", nn.initializers.normal(1.0), shape)
+        after: list[Carry] = []
+        for layer in range(1, self.layers + 1):
+            sides = []
+            for suffix in ("", "_backward") if self.bidirectional else ("",):
+                name = f"{self.cell}{layer}{suffix}"
+                cell = RecurrentLayer(self.cell, self.features, bool(suffix), self.forget_bias, name=name)
+                side, last = cell(y, carry[len(after)], mask, tokens)
+                sides.append(side)
+                after.append(last)
+            y, tokens = jnp.concatenate(sides, axis=-1), None
+            y = nn.Dropout(self.dropout, deterministic=not train, name=f"dropout{layer}")(y)
+        if self.many_to_many:
+            y = y.swapaxes(0, 1)
+        else:
+            ends = after[-2:] if self.bidirectional else after[-1:]
+            y = jnp.concatenate([state[0] for state in ends], axis=-1)
+            y = nn.Dropout(self.dropout, deterministic=not train, name="dropout")(y)
+        return nn.Dense(self.outputs, name="logits")(y), tuple(after)
+
+    def _check(self, x: jax.Array) -> None:
+        require_choice("cell", self.cell, CELLS)
+        require(0 <= self.dropout < 1, "dropout", self.dropout, "a number in [0, 1)", "0 switches it off")
+        whole = jnp.issubdtype(x.dtype, jnp.integer)
+        if self.vocabulary:
+            right, expected = x.ndim == 2 and whole, "tokens, int [batch, time]"
+        else:
+            right, expected = x.ndim == 3 and not whole, "real numbers, [batch, time, features]"
+        require(right, "input", f"{x.dtype}{list(x.shape)}", expected, "see `vocabulary`")
+
+
+def initial_carry(net: RecurrentNet, rows: int, dtype: Any = jnp.float32) -> tuple[Carry, ...]:
+    """The state of a `RecurrentNet` before the first step: zeros, by layer and direction.
+
+    Args:
+      net: whose state it is.
+      rows: of the batch.
+      dtype: of the inputs; tokens have states of JAX's own float type.
+    """
+    dtype = dtype if jnp.issubdtype(dtype, jnp.floating) else jnp.zeros(()).dtype
+    cells, states = net.layers * (2 if net.bidirectional else 1), CELLS[net.cell].states
+    # Each an array of its own: one that is in a state twice cannot be donated.
+    return tuple(tuple(jnp.zeros((rows, net.features), dtype) for _ in range(states)) for _ in range(cells))

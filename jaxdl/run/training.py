@@ -1,0 +1,153 @@
+"""The state of a run on the host: what changes from chunk to chunk, and what it is written to."""
+
+import contextlib
+import dataclasses
+import time
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxdl.errors import InputError
+from jaxdl.learner import Batch, Learner, State
+from jaxdl.run import log as logs
+from jaxdl.run import nonfinite
+from jaxdl.run.checkpoint import Checkpoints, unflatten
+from jaxdl.run.config import write_json
+from jaxdl.run.evaluation import Evaluate, over_split
+from jaxdl.run.folder import CONFIG
+from jaxdl.run.output import Output
+from jaxdl.run.select import Best, Select, keep
+from jaxdl.run.trained import describe
+from jaxdl.transforms import Loop, over_seeds
+
+
+class Training:
+    """What changes while `fit` goes: the arrays, the host's record, and what they are written to."""
+
+    def __init__(
+        self,
+        learner: Learner,
+        seed: int,
+        seeds: int,
+        loop: Loop,
+        example: Batch,
+        evaluate: Evaluate | None,
+        validation: Batch | None,
+        select: Select | None,
+    ):
+        self.start = time.perf_counter()
+        self.seconds_before = 0.0  # of the run until it was interrupted
+        keys = jax.vmap(jax.random.key)(np.arange(seed, seed + seeds, dtype=np.uint32))
+        runs = over_seeds(learner, seeds, loop)
+        self.learner, self.select, self.step = learner, select, 0
+        self.state = jax.jit(runs.init)(keys, example)
+        self.best_state = self.state
+        self.best = Best.none_yet(seeds, select) if select else None
+        self.inspect = None if runs.inspect is None else jax.jit(runs.inspect)
+        self.evaluate = None if evaluate is None else over_split(evaluate, validation, loop)
+        self.checkpoints: Checkpoints | None = None
+        self.saved = 0  # the step of the newest checkpoint
+        self.shown: dict[str, str] = {}  # in the progress bar
+
+    def open(self, stack: contextlib.ExitStack, output: Output) -> None:
+        """Make the folder, restore the newest intact checkpoint of a resumed run, start the log."""
+        if output.folder is not None:
+            try:
+                output.folder.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                raise InputError("out", str(output.folder), "a folder that can be made", str(error)) from None
+            if output.config is not None:
+                model = None if output.model is None else describe(output.model)
+                write_json(output.folder / CONFIG, {**output.config, "model": model})
+            self.checkpoints = stack.enter_context(Checkpoints(output.folder / "checkpoints"))
+            if output.resume and self.checkpoints.exist():
+                self._restore(output)
+        self.log = stack.enter_context(logs.Log(output.folder, self.step, output.logger))
+
+    def improving(self) -> bool:
+        """False once every seed has used up its patience."""
+        return self.best is None or self.select is None or bool(self.best.running(self.select).any())
+
+    def advance(self, state: State, measured: dict[str, np.ndarray], batch: Batch) -> None:
+        """Take over the result of a chunk (measures [seeds, steps]), unless its loss is not finite."""
+        # A skipped step kept the state as it was: only what was not skipped is an accident.
+        losses = (
+            np.where(measured["skipped"] > 0, 0, measured["loss"])
+            if "skipped" in measured
+            else measured["loss"]
+        )
+        bad = nonfinite.first_bad(losses)
+        if bad is not None:
+            index = bad[1]
+            one = [
+                batch if self.learner.resident else jax.tree.map(lambda x, i=i: x[i], batch)
+                for i in range(index + 1)
+            ]
+            raise nonfinite.explain(self.learner, self.state, one, *bad, self.step)
+        self.state, self.step = state, self.step + losses.shape[1]
+        # Over the steps of the chunk; a skipped step has no loss to speak of.
+        averages = {name: np.ma.masked_invalid(x).mean(1).filled(np.nan) for name, x in measured.items()}
+        self.log.write("train", self.step, averages)
+        self.shown["loss"] = f"{averages['loss'].mean():.4g}"
+
+    def judge(self, batch: Batch, output: Output) -> None:
+        """Evaluate, log, and keep the state of the seeds that are at their best."""
+        if output.layers and self.inspect is not None:
+            one = batch if self.learner.resident else jax.tree.map(lambda x: x[0], batch)
+            self.log.write("layers", self.step, self.inspect(self.state, one))
+        self.observe(output)
+        if self.evaluate is None:
+            return
+        values = self.evaluate(self.state)
+        self.log.write("validation", self.step, values)
+        self.shown |= {name: f"{value.mean():.4g}" for name, value in values.items() if name != "loss"}
+        if self.best is not None and self.select is not None:
+            improved = self.best.update(values, self.step, self.select)
+            self.best_state = keep(jnp.asarray(improved), self.state, self.best_state)
+
+    def observe(self, output: Output) -> None:
+        """Show the states to whoever asked to see them."""
+        values = output.observe(self.step, self.state) if output.observe else {}
+        if values:
+            self.log.write("observed", self.step, dict(values))
+
+    def save(self) -> None:
+        """Write a checkpoint, unless this step has one."""
+        self.log.flush()
+        if self.checkpoints is not None and self.saved < self.step:
+            best = dataclasses.asdict(self.best) if self.best else None
+            record = {"best": best, "seconds": self.seconds()}
+            self.checkpoints.save(self.step, self._arrays(), record)
+            self.saved = self.step
+
+    def seconds(self) -> float:
+        """Since the run began, the time between an interruption and its resume left out."""
+        return self.seconds_before + time.perf_counter() - self.start
+
+    def trace(self, output: Output, warm: bool) -> Any:
+        """A profiler around one chunk that is compiled already, once, if it was asked for."""
+        if not (output.profile and warm and output.folder):
+            return contextlib.nullcontext()
+        folder = output.folder / "profile"
+        return contextlib.nullcontext() if folder.exists() else jax.profiler.trace(str(folder))
+
+    def _arrays(self) -> dict[str, State]:
+        return {"state": self.state, "best": self.best_state} if self.select else {"state": self.state}
+
+    def _restore(self, output: Output) -> None:
+        assert self.checkpoints is not None
+        restored = self.checkpoints.restore(output.report)
+        arrays = unflatten(self._arrays(), restored.arrays)
+        self.state, self.best_state = arrays["state"], arrays.get("best", arrays["state"])
+        self.best = Best(**restored.host["best"]) if restored.host["best"] else None
+        self.step = self.saved = restored.step
+        self.seconds_before = restored.host["seconds"]
+        output.report(f"resumed at step {self.step}")
+
+
+def count_parameters(state: State) -> int:
+    """Numbers that are learned: every array under a field `params` of a state."""
+    leaves = jax.tree_util.tree_leaves_with_path(state)
+    return sum(x.size for path, x in leaves if any(getattr(k, "name", None) == "params" for k in path))

@@ -1,0 +1,25 @@
+"""Runs of several fits: each has a folder of its own, and the whole can be opened again."""
+
+import dataclasses
+
+from jaxdl.run import Output
+from jaxdl.run.folder import part, reopen
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    epochs: int = 3
+
+
+def test_a_part_has_its_own_folder_and_leaves_the_config_above(tmp_path):
+    run = Output(tmp_path / "run", config={"experiment": "x", "config": {"epochs": 3}})
+    first = part(run, "first", model=None)
+    assert first.folder == tmp_path / "run" / "first"
+    assert first.config == run.config
+    assert reopen(tmp_path / "run", "x", Config, {"epochs": 5}) == Config(5)
+
+
+def test_a_part_of_nothing_writes_nothing(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert part(Output(), "first").folder is None
+    assert not list(tmp_path.iterdir())
