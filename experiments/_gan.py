@@ -15,16 +15,12 @@ from jaxdl.errors import require
 from jaxdl.learner import EVALUATE, Learner, stream
 from jaxdl.learners import gan, supervised
 from jaxdl.run import Fitted, Output, fit, gan_failures, over_split
+from jaxdl.run.folder import part
 from jaxdl.transforms import EMAState, each_seed, ema, resident
 
 SAMPLES = 1000  # generated at each check
 SHOWN = 36  # of them are kept as images
 Look = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]  # images -> labels [n], features [n, units]
-
-
-def inside(out: Output, name: str) -> Output:
-    """The same output in a sub-folder."""
-    return dataclasses.replace(out, folder=None if out.folder is None else out.folder / name)
 
 
 def train_judge(dataset: data.Dataset, epochs: int, seed: int, out: Output) -> tuple[Look, float]:
@@ -34,8 +30,9 @@ def train_judge(dataset: data.Dataset, epochs: int, seed: int, out: Output) -> t
     steps = max(1, epochs * rows // 64)
     adam = optax.adamw(optax.cosine_onecycle_schedule(steps, 4e-3, pct_start=0.2))
     learner = resident(supervised.learner(model, adam), min(64, rows), data.order.rows)
-    folder = dataclasses.replace(inside(out, "judge"), model=model)
-    fitted = fit(learner, dataset.train, steps=steps, batch_size=64, seed=seed, output=folder)
+    fitted = fit(
+        learner, dataset.train, steps=steps, batch_size=64, seed=seed, output=part(out, "judge", model)
+    )
     accuracy = over_split(supervised.evaluate(model), dataset.test)(fitted.state)["accuracy"]
     variables = {"params": jax.tree.map(lambda x: x[0], fitted.state.net.params)}
 

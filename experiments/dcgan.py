@@ -13,6 +13,7 @@ from typing import Literal
 from experiments import _gan
 from jaxdl import data, frechet
 from jaxdl.run import Output, Report, claim
+from jaxdl.run.folder import part
 
 Loss = Literal["non_saturating", "minimax", "least_squares", "wasserstein"]
 SLIDE = "003:1629-1636"
@@ -54,7 +55,7 @@ def run(config: Config, out: Output) -> Report:
     runs = {"as configured": healthy}
     for name, factor in {"minimax": 1.0, "minimax, discriminator too fast": config.factor}.items():
         players = _gan.players(short, dataset, factor)
-        into = _gan.inside(out, name.split(", ")[-1].replace(" ", "-"))
+        into = part(out, name.split(", ")[-1].replace(" ", "-"))
         runs[name], _, _ = _gan.train(players, short, dataset, look, into)
     named = {name: _gan.diagnoses(measured) for name, measured in runs.items()}
     *others, provoked = [len(each) for seeds in named.values() for each in seeds]

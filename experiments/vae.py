@@ -6,8 +6,8 @@ Command: python -m experiments vae [--dataset mnist --data-dir FOLDER]
 Expected: digits: test ELBO above probabilistic PCA's log-likelihood; mnist: NLL (k = 5000) <= 89 nats.
 Time: 2 minutes on 2 CPU cores (mnist: 10 minutes of training, and the test estimate)
 
-Burda et al. print 86.76 nats for the VAE and 84.78 for the IWAE with 50 samples, for pixels drawn
-anew at each step (88.71 and 87.10 for pixels drawn once). Aiming there, on a GPU, not run:
+Burda et al. as quoted by others (not checked in the paper): 86.76 nats for the VAE and 84.78 for the
+IWAE with 50 samples, pixels drawn anew at each step (88.71 and 87.10 drawn once). Not run, for a GPU:
 --dataset mnist --binarization dynamic --objective iwae --samples 50 --latents 50
 --widths 200 200 --activation tanh --learning-rate 1e-3 --weight-decay 0 --epochs 3280
 """

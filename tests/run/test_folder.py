@@ -3,6 +3,7 @@
 import dataclasses
 
 from jaxdl.run import Output
+from jaxdl.run.config import read_json, write_json
 from jaxdl.run.folder import part, reopen
 
 
@@ -17,6 +18,15 @@ def test_a_part_has_its_own_folder_and_leaves_the_config_above(tmp_path):
     assert first.folder == tmp_path / "run" / "first"
     assert first.config == run.config
     assert reopen(tmp_path / "run", "x", Config, {"epochs": 5}) == Config(5)
+
+
+def test_a_part_keeps_the_model_that_the_run_itself_recorded(tmp_path):
+    run = Output(tmp_path / "run", config={"experiment": "x", "config": {"epochs": 3}})
+    part(run, "first")
+    recorded = {**run.config, "model": {"class": "jaxdl.models.mlp.MLP", "fields": {}}}
+    write_json(tmp_path / "run" / "config.json", recorded)
+    part(run, "second")
+    assert read_json(tmp_path / "run" / "config.json", "folder") == recorded
 
 
 def test_a_part_of_nothing_writes_nothing(tmp_path, monkeypatch):
