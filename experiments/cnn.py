@@ -4,7 +4,7 @@ Reproduces: 003:549, "taux de bonne reco > 99 %", and the feature maps of 003:59
 Paper: LeCun, Bottou, Bengio, Haffner 1998, Gradient-based learning applied to document recognition.
 Command: python -m experiments cnn [--dataset mnist --data-dir FOLDER]
 Expected: test accuracy >= 0.993 on digits (5 seeds), >= 0.9945 on mnist (3 seeds).
-Time: 1.5 minutes on 2 CPU cores (mnist: 15 minutes)
+Time: 1.5 minutes on 2 CPU cores (mnist: 20 minutes)
 """
 
 import dataclasses

@@ -9,9 +9,6 @@ Prints milliseconds per step and the ratio loop / scan per round (above 1: the s
 writes experiments/benchmarks/results/scan.json.
 """
 
-import statistics
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +16,7 @@ import jax
 import numpy as np
 import optax
 
+from experiments.benchmarks._interleave import interleave, milliseconds, ratio
 from jaxdl import models
 from jaxdl.data import order
 from jaxdl.learner import Learner
@@ -60,27 +58,15 @@ def measure(learner: Learner, data: Any) -> dict[str, float]:
     state = jax.jit(learner.init)(jax.random.key(0), data)
     step, scan = jax.jit(learner.step), jax.jit(many_steps(learner, STEPS).step)
 
-    def loop(state: Any, data: Any) -> Any:
+    def loop() -> Any:
+        after = state
         for _ in range(STEPS):
-            state, _ = step(state, data)
-        return state
+            after, _ = step(after, data)
+        return after
 
-    ways: dict[str, Callable] = {"loop": loop, "scan": lambda state, data: scan(state, data)[0]}
-    times: dict[str, list[float]] = {name: [] for name in ways}
-    for round_ in range(ROUNDS + 1):
-        for name, way in ways.items():
-            start = time.perf_counter()
-            jax.block_until_ready(way(state, data))
-            if round_:  # the first one compiles
-                times[name].append(1e3 * (time.perf_counter() - start) / STEPS)
-    ratios = [a / b for a, b in zip(times["loop"], times["scan"], strict=True)]
-    return {
-        "loop_ms": round(statistics.median(times["loop"]), 3),
-        "scan_ms": round(statistics.median(times["scan"]), 3),
-        "ratio": round(statistics.median(ratios), 3),
-        "ratio_min": round(min(ratios), 3),
-        "ratio_max": round(max(ratios), 3),
-    }
+    times = interleave({"loop": loop, "scan": lambda: scan(state, data)[0]}, ROUNDS)
+    each = {f"{name}_ms": milliseconds(seconds, STEPS) for name, seconds in times.items()}
+    return each | ratio(times["loop"], times["scan"])
 
 
 if __name__ == "__main__":

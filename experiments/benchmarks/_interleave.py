@@ -1,0 +1,35 @@
+"""Variants timed in turns, so that a busy machine slows all of them alike."""
+
+import statistics
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import jax
+
+
+def interleave(ways: Mapping[str, Callable[[], Any]], rounds: int) -> dict[str, list[float]]:
+    """Seconds of every call, by variant; one round more is run first, to compile, and not counted."""
+    times: dict[str, list[float]] = {name: [] for name in ways}
+    for round_ in range(rounds + 1):
+        for name, way in ways.items():
+            start = time.perf_counter()
+            jax.block_until_ready(way())
+            if round_:
+                times[name].append(time.perf_counter() - start)
+    return times
+
+
+def ratio(slow: list[float], fast: list[float]) -> dict[str, float]:
+    """How many times the second is faster, round by round: median and range."""
+    ratios = [a / b for a, b in zip(slow, fast, strict=True)]
+    return {
+        "ratio": round(statistics.median(ratios), 3),
+        "ratio_min": round(min(ratios), 3),
+        "ratio_max": round(max(ratios), 3),
+    }
+
+
+def milliseconds(times: list[float], steps: int) -> float:
+    """Median per step."""
+    return round(1e3 * statistics.median(times) / steps, 3)
