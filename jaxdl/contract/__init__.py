@@ -46,6 +46,7 @@ def check(
       LawBroken: at the first law that does not hold.
       InputError: an unknown law, or too few rows.
 
+    >>> import jax.numpy as jnp
     >>> import optax
     >>> from jaxdl import models
     >>> from jaxdl.learners import supervised
