@@ -280,3 +280,17 @@ def test_a_killed_terminal_gets_the_exit_code_of_its_signal(tmp_path):
     assert process.returncode == 143
     assert "saved; continue with --resume" in err
     assert any((run / "checkpoints").iterdir())
+
+
+def test_all_runs_the_short_ones_and_long_the_others_too(tmp_path, monkeypatch, capsys):
+    short = runner.scripts()["mlp"]._replace(time="1 minute")
+    long = runner.scripts()["cnn"]._replace(time="30 minutes")
+    monkeypatch.setattr(runner, "scripts", lambda: {"mlp": short, "cnn": long})
+    ran = []
+    monkeypatch.setattr(runner, "run_one", lambda name, words: ran.append((name, *words)) or len(ran) - 1)
+    assert runner.main(["all", "--no-progress", "--out", str(tmp_path)]) == 0
+    assert ran == [("mlp", "--no-progress", "--out", str(tmp_path / "mlp"))]
+    ran.clear()
+    assert runner.main(["all", "--long"]) == 1
+    assert [name for name, *_ in ran] == ["mlp", "cnn"]
+    assert "cnn: exit code 1" in capsys.readouterr().out
