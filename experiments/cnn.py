@@ -3,7 +3,7 @@
 Reproduces: 003:549, "taux de bonne reco > 99 %", and the feature maps of 003:598-618.
 Paper: LeCun, Bottou, Bengio, Haffner 1998, Gradient-based learning applied to document recognition.
 Command: python -m experiments cnn [--dataset mnist --data-dir FOLDER]
-Expected: test accuracy >= 0.993 on digits (5 seeds), >= 0.9945 on mnist (3 seeds).
+Expected: test accuracy > 0.994 on digits (5 seeds), >= 0.9945 on mnist (3 seeds).
 Time: 1.5 minutes on 2 CPU cores (mnist: 20 minutes)
 """
 
@@ -17,7 +17,7 @@ from jaxdl import data, models, plots
 from jaxdl.run import Output, Report, load
 
 EXPECTED = {
-    "digits": [("accuracy", "003:549", "> 0.99"), ("accuracy", "tuned RBF SVM 0.994 less 0.001", ">= 0.993")],
+    "digits": [("accuracy", "003:549", "> 0.99"), ("accuracy", "a tuned RBF SVM on this split", "> 0.994")],
     "mnist": [("accuracy", "003:549", "> 0.99"), ("accuracy", "official flax example 0.9917", ">= 0.9945")],
 }
 
