@@ -73,14 +73,13 @@ def run(config: Config, out: Output) -> Report:
 def inside(out: Output, image: np.ndarray) -> None:
     """The learned filters of the first level, and what both levels make of one image."""
     assert out.folder is not None
-    model: Any
     model, variables, _ = load(out.folder)
     scale = 255 if image.dtype == np.uint8 else 1
     _, captured = model.apply(
         variables, image[None] / np.float32(scale), capture_intermediates=True, mutable=["intermediates"]
     )
-    layers: Any = captured["intermediates"]
     last = "norm" if model.batch_norm else "conv"  # before the ReLU
-    levels = {f"level {i}": np.maximum(layers[f"{last}{i}"]["__call__"][0][0], 0) for i in (1, 2)}
+    before = [captured["intermediates"][f"{last}{i}"]["__call__"][0][0] for i in (1, 2)]
+    levels = {f"level {i}": np.maximum(level, 0) for i, level in enumerate(before, 1)}
     out.figure("filters", plots.filters(variables["params"]["conv1"]["kernel"]))
     out.figure("feature_maps", plots.feature_maps(image, levels))
