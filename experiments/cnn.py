@@ -79,7 +79,7 @@ def inside(out: Output, image: np.ndarray) -> None:
         variables, image[None] / np.float32(scale), capture_intermediates=True, mutable=["intermediates"]
     )
     last = "norm" if model.batch_norm else "conv"  # before the ReLU
-    before = [captured["intermediates"][f"{last}{i}"]["__call__"][0][0] for i in (1, 2)]
-    levels = {f"level {i}": np.maximum(level, 0) for i, level in enumerate(before, 1)}
+    layers: Any = captured["intermediates"]
+    levels = {f"level {i}": np.maximum(layers[f"{last}{i}"]["__call__"][0][0], 0) for i in (1, 2)}
     out.figure("filters", plots.filters(variables["params"]["conv1"]["kernel"]))
     out.figure("feature_maps", plots.feature_maps(image, levels))
