@@ -4,6 +4,7 @@ import ast
 import dataclasses
 import difflib
 import importlib
+import itertools
 import re
 import sys
 import time
@@ -13,6 +14,7 @@ from typing import Any, NamedTuple
 
 from jaxdl.errors import InputError
 
+HERE = Path(__file__).parent
 SHORT = 5  # minutes: what `all` runs without --long
 USAGE = """python -m experiments            this list
 python -m experiments NAME       run one; --help for its options, --seeds 5 --out FOLDER for example
@@ -25,10 +27,16 @@ python -m experiments table      the committed results as the README shows them"
 class Script(NamedTuple):
     """An experiment as its docstring describes it."""
 
+    path: Path
     name: str
     title: str
     expected: str
     time: str
+
+    @property
+    def module(self) -> str:
+        """What to import: experiments.mlp, experiments.foundations.neuron."""
+        return ".".join(("experiments", *self.path.relative_to(HERE).with_suffix("").parts))
 
     @property
     def minutes(self) -> float:
@@ -37,13 +45,14 @@ class Script(NamedTuple):
 
 
 def scripts() -> dict[str, Script]:
-    """All experiments, found by glob and read without importing them."""
+    """All experiments of this folder, then of its sub-packages; found by glob, read without importing."""
     found = {}
-    for path in sorted(Path(__file__).parent.glob("*.py")):
-        if not path.name.startswith("_"):
+    for path in [*sorted(HERE.glob("*.py")), *sorted(HERE.glob("*/*.py"))]:
+        if not path.name.startswith("_") and path.parent.name != "benchmarks":
             text = ast.get_docstring(ast.parse(path.read_text())) or ""
             lines = dict(re.findall(r"^(Expected|Time): (.*)$", text, re.MULTILINE))
-            found[path.stem] = Script(path.stem, text.splitlines()[0], lines["Expected"], lines["Time"])
+            assert path.stem not in found, f"{path}: two experiments of one name"
+            found[path.stem] = Script(path, path.stem, text.splitlines()[0], lines["Expected"], lines["Time"])
     return found
 
 
@@ -73,10 +82,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def listing() -> str:
-    """Every experiment: name, what it reproduces, what is expected, how long it takes."""
-    blocks = [
-        f"{s.name}\n  {s.title}\n  expected: {s.expected}\n  time: {s.time}" for s in scripts().values()
-    ]
+    """Every experiment, by folder: name, what it reproduces, what is expected, how long it takes."""
+    blocks = []
+    for folder, group in itertools.groupby(scripts().values(), lambda script: script.path.parent):
+        blocks += [] if folder == HERE else [f"-- {folder.name}"]
+        blocks += [f"{s.name}\n  {s.title}\n  expected: {s.expected}\n  time: {s.time}" for s in group]
     return "\n".join([*blocks, "", USAGE])
 
 
@@ -89,7 +99,7 @@ def run_one(name: str, words: Sequence[str]) -> int:
         raise InputError("experiment", name, "one of " + ", ".join(known), remedy)
     from jaxdl.run import cli, folder
 
-    module = importlib.import_module(f"experiments.{name}")
+    module = importlib.import_module(known[name].module)
     presets = getattr(module, "PRESETS", None)
     program = f"python -m experiments {name}"
     found, options, given = cli.parse(module.Config, words, program, module.__doc__ or "", presets)

@@ -26,7 +26,7 @@ class Config:
     features: tuple[int, int] = (32, 64)  # filters of the convolutional encoder
     units: int = 256  # of the denoising code, which is larger than the image
     noise: float = 0.3  # standard deviation on the input of the denoising networks, pixels in 0..1
-    sparsity: float = 0.006  # weight of the L1 norm of the sparse code
+    sparsity: float = 0.006  # weight of the L1 norm of the code; multiples of it are tried on validation
     seeds: int = 3  # independent runs
     seed: int = 0  # of the first run
 

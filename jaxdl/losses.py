@@ -152,6 +152,32 @@ def gradient_penalty(gradient: jax.Array) -> jax.Array:
     return jnp.square(norm - 1)
 
 
+def categorical_projection(support: jax.Array, probabilities: jax.Array, values: jax.Array) -> jax.Array:
+    """A distribution on any values as one on the atoms of a support (Bellemare et al., 2017, C51).
+
+    Algorithm 1 of the paper: each value's probability goes to the two atoms beside it, the nearer
+    one more, so that total and (inside the support) mean are kept; values outside go to the end.
+
+    Args:
+      support: float [atoms], at least two, rising.
+      probabilities: float [atoms], of the values.
+      values: float [atoms], such as reward + discount * support.
+
+    Returns:
+      Probabilities of the atoms, [atoms].
+
+    >>> print(categorical_projection(jnp.arange(3.0), jnp.array([0.5, 0.4, 0.1]), jnp.array([0.5, 1, 9])))
+    [0.25 0.65 0.1 ]
+    """
+    _same_shape(probabilities, support)
+    _same_shape(values, support)
+    # How much of each value is past each atom, on the way to the next one: [atoms - 1, values].
+    past = (values[None] - support[:-1, None]) / jnp.diff(support)[:, None]
+    past = jnp.clip(past, 0, 1)
+    shares = jnp.pad(past, ((1, 0), (0, 0)), constant_values=1) - jnp.pad(past, ((0, 1), (0, 0)))
+    return (shares * probabilities[None]).sum(1)
+
+
 def _same_shape(prediction: jax.Array, target: jax.Array) -> None:
     if prediction.shape != target.shape:
         raise ValueError(f"one prediction has shape {prediction.shape}, its target {target.shape}")

@@ -36,7 +36,7 @@ def test_commands_are_understood(command):
     name, *words = shlex.split(command)[3:]
     if name in ("all", "table"):
         return
-    module = importlib.import_module(f"experiments.{name}")
+    module = importlib.import_module(runner.scripts()[name].module)
     words = [word for word in words if word != "--help"]
     found, _, _ = cli.parse(module.Config, words, name, presets=getattr(module, "PRESETS", None))
     assert found
@@ -57,7 +57,7 @@ def test_the_table_is_that_of_the_committed_results():
 )
 def test_committed_results_belong_to_a_script(path):
     result = json.loads(path.read_text())
-    script = importlib.import_module(f"experiments.{result['experiment']}")
+    script = importlib.import_module(runner.scripts()[result["experiment"]].module)
     assert set(result["config"]) == set(script.Config.__dataclass_fields__)
     assert path.stem.split("-")[0] == result["experiment"]
     assert result["experiment"] in runner.scripts()

@@ -15,14 +15,15 @@ ALLOWED = {
     "losses": set(),
     "metrics": set(),
     "frechet": set(),
-    "plots": set(),
+    "graph": set(),
+    "plots": {"graph"},
     "models": set(),
     "envs": set(),
     "data": set(),
     "transforms": {"learner"},
     "contract": {"learner", "transforms"},
     "learners": {"learner", "losses", "metrics", "envs"},
-    "run": {"learner", "transforms", "metrics", "data", "plots"},
+    "run": {"learner", "transforms", "metrics", "data", "plots", "envs"},
     "__init__": {"learner"},
 }
 HEAVY = (
@@ -34,6 +35,7 @@ HEAVY = (
     "tqdm",
     "tensorboardX",
     "tensorflow",
+    "gymnasium",
 )
 
 

@@ -149,24 +149,25 @@ def seeds_and_steps_commute(case: Case) -> None:
 
 def devices_equal_one(case: Case) -> None:
     """`over_devices` on all devices gives the result of one."""
-    sharded = over_devices(case.learner, _mesh(), batch=_split(case))
-    _same(case.run(), _run(sharded, case.key, case.batches), case.tolerance)
+    learner, sharded, key = _on_devices(case)
+    expected = case.run() if learner is case.learner else _run(learner, key, case.batches)
+    _same(expected, _run(sharded, key, case.batches), case.tolerance)
 
 
 def devices_share_the_work(case: Case) -> None:
     """Each of n devices computes at most 1.1/n of the floating-point operations of one."""
-    n = len(jax.devices())
-    rows = jax.tree.leaves(case.batches[0])[0].shape[0]
-    # Many rows, so that the optimizer's work, which every device does, is small beside the rows'.
-    repeats = max(1, 512 // rows)
-    batch = jax.tree.map(lambda x: jnp.concatenate([x] * repeats), case.batches[0])
-    state = case.init(case.key, case.batches[0])
+    learner, sharded, key = _on_devices(case)
+    n, batch = len(jax.devices()), case.batches[0]
+    state = learner.init(key, batch)
+    if batch is not None:
+        # Many rows, so that the optimizer's work, which every device does, is small beside the rows'.
+        repeats = max(1, 512 // len(jax.tree.leaves(batch)[0]))
+        batch = jax.tree.map(lambda x: jnp.concatenate([x] * repeats), batch)
 
     def flops(step: Any) -> float:
         return step.lower(state, batch).compile().cost_analysis()["flops"]
 
-    one = flops(jax.jit(case.learner.step))
-    each = flops(over_devices(case.learner, _mesh(), batch=_split(case)).step)
+    one, each = flops(jax.jit(learner.step)), flops(sharded.step)
     _expect(each <= 1.1 * one / n, f"{each:.3g} FLOPs on each of {n} devices, {one:.3g} on one")
 
 
@@ -210,6 +211,16 @@ def _run(learner: Learner, key: Key, batches: Sequence[Batch]) -> State:
 
 def _mesh() -> Any:
     return jax.make_mesh((len(jax.devices()),), ("data",), axis_types=(AxisType.Auto,))
+
+
+def _on_devices(case: Case) -> tuple[Learner, Learner, Key]:
+    """A learner, the same on all devices, and its key. Without a batch, its seeds are spread."""
+    if case.batches[0] is not None:
+        return case.learner, over_devices(case.learner, _mesh(), batch=_split(case)), case.key
+    n = len(jax.devices())
+    seeds = over_seeds(case.learner, n, "vmap")
+    sharded = over_devices(seeds, _mesh(), batch=None, state=P("data"))
+    return seeds, sharded, jax.random.split(case.key, n)
 
 
 def _split(case: Case) -> P:

@@ -6,7 +6,9 @@ from jaxdl.models.cnn import CNN
 from jaxdl.models.dcgan import Discriminator, Generator
 from jaxdl.models.layers import Conv, conv, max_pool
 from jaxdl.models.mlp import MLP
+from jaxdl.models.noisy import NoisyDense
 from jaxdl.models.perceptron import Neuron, perceptron_update
+from jaxdl.models.qnetwork import QNetwork
 from jaxdl.models.recurrent import RecurrentNet
 from jaxdl.models.transposed import ConvTranspose, conv_transpose
 from jaxdl.models.vae import VAE
@@ -22,6 +24,8 @@ __all__ = [
     "Discriminator",
     "Generator",
     "Neuron",
+    "NoisyDense",
+    "QNetwork",
     "RecurrentNet",
     "conv",
     "conv_transpose",

@@ -25,7 +25,7 @@ TINY = {"epochs": "1", "seeds": "2", "batch_size": "256", "rows": "512", "sample
 
 def tiny(name: str) -> list[str]:
     """Options that make a script as short as it goes."""
-    fields = importlib.import_module(f"experiments.{name}").Config.__dataclass_fields__
+    fields = importlib.import_module(runner.scripts()[name].module).Config.__dataclass_fields__
     return [word for field, value in TINY.items() if field in fields
             for word in ("--" + field.replace("_", "-"), value)]  # fmt: skip
 
@@ -51,7 +51,7 @@ def test_every_script_says_what_it_is(name):
     script = runner.scripts()[name]
     assert script.expected
     assert script.minutes > 0
-    source = (ROOT / "experiments" / f"{name}.py").read_text()
+    source = script.path.read_text()
     assert all(f"\n{word}: " in source for word in ("Reproduces", "Paper", "Command", "Expected", "Time"))
     assert len(source.splitlines()) <= 85
 
@@ -60,7 +60,7 @@ def test_every_script_says_what_it_is(name):
 def test_help_explains_every_option(name):
     command = [sys.executable, "-m", "experiments", name, "--help"]
     shown = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=True).stdout
-    fields = importlib.import_module(f"experiments.{name}").Config.__dataclass_fields__
+    fields = importlib.import_module(runner.scripts()[name].module).Config.__dataclass_fields__
     for field in [*fields, "out", "resume", "data_dir"]:
         assert "--" + field.replace("_", "-") in shown
     assert "$JAXDL_DATA" in shown
@@ -68,7 +68,7 @@ def test_help_explains_every_option(name):
 
 @pytest.mark.parametrize("name", SCRIPTS)
 def test_every_option_has_a_comment(name):
-    config = importlib.import_module(f"experiments.{name}").Config
+    config = importlib.import_module(runner.scripts()[name].module).Config
     source = "".join(inspect.getsource(kind) for kind in config.__mro__[:-1])
     for field in config.__dataclass_fields__:
         # On the line itself: a formatter that wraps a long line takes the comment out of --help.

@@ -1,0 +1,223 @@
+"""What the deep Q-learning scripts are made of: their options, training, curves, and a film."""
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+
+from jaxdl import envs, models, plots
+from jaxdl.learners import dqn
+from jaxdl.run import Fitted, Output, fit
+from jaxdl.transforms import Loop, each_seed
+
+# What brings the numbers that are observed to about one, and the mean return that counts as
+# solved (gymnasium's reward thresholds).
+SCALES = {"CartPole-v1": (0.5, 0.5, 5.0, 0.5), "MountainCar-v0": (1.0, 15.0)}
+SOLVED = {"CartPole-v1": 475, "Acrobot-v1": -100, "MountainCar-v0": -110, "Catch": 0.99}
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    """One agent in several copies of an environment."""
+
+    env: str = "CartPole-v1"  # a name in jaxdl.envs.ENVIRONMENTS
+    steps: int = 129_024  # of the environment, all its copies together
+    environments: int = 16  # copies that are acted in side by side
+    rollout: int = 8  # actions in each copy between two blocks of updates
+    updates: int = 8  # gradient steps in a block
+    batch_size: int = 64  # transitions per gradient step
+    warmup: int = 64  # random actions in each copy beforehand
+    capacity: int = 16_384  # transitions in the replay buffer
+    prioritized: bool = False  # replay what was learned worst (Schaul et al. 2016)
+    widths: tuple[int, ...] = (64, 64)  # units of the hidden layers
+    features: tuple[int, ...] = ()  # filters of levels of convolution before them
+    dueling: bool = False  # value and advantage apart (Wang et al. 2016)
+    noisy: bool = False  # noise in the weights instead of epsilon (Fortunato et al. 2018)
+    atoms: int = 1  # above 1: the distribution of the return (Bellemare et al. 2017)
+    lowest: float = 0.0  # return of the first atom
+    highest: float = 100.0  # return of the last atom
+    double: bool = True  # one network chooses, the other values (van Hasselt et al. 2016)
+    n_step: int = 8  # rewards that are summed before the target network is asked
+    loss: str = "squared"  # or huber
+    discount: float = 0.99  # gamma
+    tau: float = 0.05  # share that the target network moves
+    target_every: int = 1  # gradient steps between two such moves
+    learning_rate: float = 2e-3  # of Adam; it decays linearly to a fiftieth
+    epsilon: float = 0.15  # share of random actions in the end, from 1
+    exploration: float = 0.3  # share of the steps until then
+    episodes: int = 100  # greedy ones that are judged
+    checks: int = 8  # times that they are judged on the way
+    seeds: int = 16  # independent runs
+    seed: int = 0  # of the first run
+
+
+def make(config: Any) -> tuple[envs.Environment, Any, dqn.Agent]:
+    """Environment, network and agent of a config."""
+    environment = envs.make(config.env)
+    network = models.QNetwork(
+        environment.actions,
+        config.widths,
+        config.features,
+        config.dueling,
+        config.atoms,
+        config.noisy,
+        SCALES.get(config.env),
+    )
+    replay = envs.prioritized if config.prioritized else envs.uniform
+    rounds = count(config)
+    schedule = optax.linear_schedule(
+        config.learning_rate, config.learning_rate / 50, max(1, rounds * config.updates)
+    )
+    few = max(1, round(config.exploration * config.steps))
+    agent = dqn.agent(
+        network,
+        optax.adam(schedule),
+        replay(config.capacity),
+        environments=config.environments,
+        rollout=config.rollout,
+        updates=config.updates,
+        batch_size=config.batch_size,
+        warmup=config.warmup,
+        discount=config.discount,
+        n_step=config.n_step,
+        double=config.double,
+        loss=config.loss,
+        support=(config.lowest, config.highest) if config.atoms > 1 else None,
+        tau=config.tau,
+        target_every=config.target_every,
+        exploration=0.0 if config.noisy else optax.linear_schedule(1.0, config.epsilon, few),
+    )
+    return environment, network, agent
+
+
+def count(config: Any) -> int:
+    """Steps of the learner: the warm-up is part of the environment's steps."""
+    each = config.environments * config.rollout
+    return max(1, (config.steps - config.environments * (config.warmup + config.n_step)) // each)
+
+
+def train(config: Any, out: Output, loop: Loop = "vmap") -> tuple[dqn.Agent, Fitted]:
+    """Train `config.seeds` agents, judging the greedy policy on the way."""
+    environment, network, agent = make(config)
+    judge = jax.jit(each_seed(dqn.evaluate(environment, agent, config.episodes, LIMIT), loop))
+    rounds = count(config)
+
+    def observe(step: int, state: Any) -> dict[str, np.ndarray]:
+        return {"greedy": np.asarray(judge(state)).mean(1)}
+
+    fitted = fit(
+        dqn.learner(environment, agent),
+        None,
+        steps=rounds,
+        batch_size=config.environments * config.rollout,
+        seed=config.seed,
+        seeds=config.seeds,
+        loop=loop,
+        every=-(-rounds // config.checks),
+        output=dataclasses.replace(out, model=network, observe=observe),
+    )
+    return agent, fitted
+
+
+LIMIT = 1000  # steps after which a greedy episode without a time limit is stopped
+
+
+def greedy(fitted: Fitted) -> tuple[np.ndarray, np.ndarray]:
+    """Steps of the learner [times], and the mean greedy return then [times, seeds]."""
+    rows = [row for row in fitted.rows if row["kind"] == "observed"]
+    return np.array([row["step"] for row in rows]), np.array([row["greedy"] for row in rows])
+
+
+def curves(runs: dict[str, Fitted], config: Any) -> Any:
+    """The figure of greedy returns against the environment's steps, with their spread over seeds."""
+    each = config.environments * config.rollout
+    start = config.environments * (config.warmup + config.n_step)
+    lines = {}
+    for name, fitted in runs.items():
+        steps, values = greedy(fitted)
+        lines[name] = start + steps * each, values
+    title = f"{config.env}: mean return of {config.episodes} greedy episodes"
+    return plots.series({title: lines}, "steps of the environment")
+
+
+def film(environment: envs.Environment, agent: dqn.Agent, states: Any, name: str) -> np.ndarray | None:
+    """One greedy episode of each seed as images, uint8 [time, seeds, height, width, channels].
+
+    None where nobody drew the environment and what it observes is no image.
+    """
+    observations = np.asarray(_watch(environment, agent, states))
+    if name in DRAWN:
+        return DRAWN[name](observations)[::3]
+    if len(environment.observation.shape) == 3:
+        shades = np.linspace(255, 90, observations.shape[-1])  # a grey for each channel
+        image = (observations * shades).max(-1, keepdims=True).astype(np.uint8)
+        return image.repeat(6, 2).repeat(6, 3)
+    return None
+
+
+def _watch(environment: envs.Environment, agent: dqn.Agent, states: Any) -> jax.Array:
+    """What the greedy policy sees, [time, seeds, ...], from one start for all seeds."""
+    step = envs.auto_reset(environment)
+
+    def episode(state: Any) -> jax.Array:
+        observation, env_state = environment.reset(jax.random.key(0), environment.params)
+
+        def move(carry: tuple, i: jax.Array) -> tuple[tuple, jax.Array]:
+            env_state, observation = carry
+            action = agent.values(state.net.params, observation[None], None)[0].argmax().astype(jnp.int32)
+            key = jax.random.fold_in(jax.random.key(1), i)
+            observation_after, env_state, *_ = step(key, env_state, action, environment.params)
+            return (env_state, observation_after), observation
+
+        return jax.lax.scan(move, (env_state, observation), jnp.arange(300))[1]
+
+    return jnp.swapaxes(jax.jit(jax.vmap(episode))(states), 0, 1)
+
+
+def cart_pole(observations: np.ndarray) -> np.ndarray:
+    """Images of the cart and its pole, [..., 4] -> uint8 [..., 48, 96, 1]."""
+    position, angle = observations[..., 0], observations[..., 2]
+    zero = np.zeros_like(position)
+    tip = np.stack([position + np.sin(angle), np.cos(angle)], -1)
+    foot = np.stack([position, zero], -1)
+    left, right = np.stack([position - 0.25, zero], -1), np.stack([position + 0.25, zero], -1)
+    ground = np.stack([zero - 2.4, zero - 0.1], -1), np.stack([zero + 2.4, zero - 0.1], -1)
+    return lines(
+        [(left, right, 0.08), (foot, tip, 0.04), (*ground, 0.01)], (-2.4, 2.4), (-0.6, 1.8), (48, 96)
+    )
+
+
+def acrobot(observations: np.ndarray) -> np.ndarray:
+    """Images of the two links, [..., 6] -> uint8 [..., 64, 64, 1]."""
+    cos1, sin1, cos2, sin2 = np.moveaxis(observations[..., :4], -1, 0)
+    elbow = np.stack([sin1, -cos1], -1)
+    hand = elbow + np.stack([sin1 * cos2 + cos1 * sin2, -(cos1 * cos2 - sin1 * sin2)], -1)
+    goal = [np.broadcast_to((x, 1.0), elbow.shape) for x in (-2.0, 2.0)]
+    links = [(np.zeros_like(elbow), elbow, 0.06), (elbow, hand, 0.06), (*goal, 0.015)]
+    return lines(links, (-2.2, 2.2), (-2.2, 2.2), (64, 64))
+
+
+DRAWN = {"CartPole-v1": cart_pole, "Acrobot-v1": acrobot}
+
+
+def lines(
+    strokes: Sequence[tuple[np.ndarray, np.ndarray, float]],
+    across: tuple[float, float],
+    up: tuple[float, float],
+    size: tuple[int, int],
+) -> np.ndarray:
+    """Draw strokes (from [..., 2], to [..., 2], half width) as images, uint8 [..., height, width, 1]."""
+    y, x = np.meshgrid(np.linspace(*reversed(up), size[0]), np.linspace(*across, size[1]), indexing="ij")
+    pixel = (across[1] - across[0]) / size[1]
+    image = 0.0
+    for start, end, width in strokes:
+        a, along = start[..., None, None, :], (end - start)[..., None, None, :]
+        point = np.stack([x, y], -1)
+        share = ((point - a) * along).sum(-1) / (along**2).sum(-1)
+        distance = np.linalg.norm(point - a - np.clip(share, 0, 1)[..., None] * along, axis=-1)
+        image = np.maximum(image, np.clip((width - distance) / pixel + 0.5, 0, 1))
+    return np.uint8(255 * np.asarray(image))[..., None]

@@ -1,0 +1,66 @@
+"""What each option of deep Q-learning is worth: every one on and off, over seeds (003:1696-1702).
+
+Reproduces: the deep Q-learning of 003:1696-1702 with the improvements that were found since.
+Paper: Hessel et al. 2018, Rainbow: combining improvements in deep reinforcement learning.
+Command: python -m experiments dqn_ablation [--seeds 16]
+Expected: returns over several steps help most (Hessel et al.: with prioritized replay, the most crucial).
+Time: 3 minutes on 2 CPU cores
+"""
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+
+from experiments import _dqn
+from jaxdl import plots
+from jaxdl.run import Output, Report, claim
+from jaxdl.run.folder import part
+
+# What is changed of the agent in each run; the rest stays as in `Config`.
+CHANGES: dict[str, dict[str, Any]] = {
+    "as it is": {},
+    "one-step returns": {"n_step": 1},
+    "without double": {"double": False},
+    "hard target update": {"tau": 1.0, "target_every": 200},
+    "Huber loss": {"loss": "huber"},
+    "dueling": {"dueling": True},
+    "prioritized replay": {"prioritized": True},
+    "noisy layers": {"noisy": True},
+    "distributional (C51)": {"atoms": 51},
+    "all of Rainbow": {"dueling": True, "prioritized": True, "noisy": True, "atoms": 51},
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Config(_dqn.Config):
+    """The agent of `dqn` with half of its steps, so that there is something to gain."""
+
+    steps: int = 65_536  # of the environment, all its copies together
+    checks: int = 4  # times that they are judged on the way
+    seeds: int = 8  # independent runs
+
+
+def run(config: Config, out: Output) -> Report:
+    """Train every variant, compare their greedy returns."""
+    last, runs = {}, {}
+    for name, change in CHANGES.items():
+        folder = part(out, name.replace(" ", "-"), None)
+        _, runs[name] = _dqn.train(dataclasses.replace(config, **change), folder)
+        last[name] = _dqn.greedy(runs[name])[1][-1]
+    base = last["as it is"]
+    text = "mean return with 8-step returns less that with one-step returns"
+    claims = [claim(text, "Hessel et al. 2018", "> 0", base.mean() - last["one-step returns"].mean())]
+    out.figure(
+        "options", plots.strips(last, f"mean return of {config.episodes} greedy episodes, {config.env}")
+    )
+    out.figure("returns", _dqn.curves(runs, config))
+    facts = {
+        name: {"mean": _round(x.mean()), "lowest": _round(x.min()), "highest": _round(x.max())}
+        for name, x in last.items()
+    }
+    return Report(claims, {"greedy_return": facts})
+
+
+def _round(value: np.floating) -> float:
+    return round(float(value), 1)

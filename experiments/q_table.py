@@ -1,0 +1,76 @@
+"""A simple table learns what each action is worth in a small world (003:1688-1695).
+
+Reproduces: 003:1684-1695, "choose an action without searching ahead", with "a simple table" for Q.
+Paper: Watkins, Dayan 1992, Q-learning; the world of Russell, Norvig, Artificial Intelligence, ch. 17.
+Command: python -m experiments q_table
+Expected: the table equals Q* by value iteration to 1e-3; where the walker slips, its best actions do.
+Time: 0.2 minutes on 2 CPU cores
+"""
+
+import dataclasses
+from typing import Any
+
+import jax
+import numpy as np
+
+from jaxdl import plots
+from jaxdl.envs import gridworld
+from jaxdl.learners import q_table
+from jaxdl.run import Output, Report, claim, fit
+from jaxdl.run.folder import part
+
+SETTLES = 2000  # steps after which a falling learning rate is half of what it was
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    """One walker that never slips, and one that does."""
+
+    steps: int = 400_000  # actions
+    learning_rate: float = 0.5  # share of the difference that is learned; it falls for the second walker
+    discount: float = 0.9  # gamma
+    slip: float = 0.2  # probability that the second walker goes off at a right angle
+    seeds: int = 3  # independent runs
+    seed: int = 0  # of the first run
+
+
+def run(config: Config, out: Output) -> Report:
+    """Learn from experience, compare with the exact solution, draw both."""
+    claims, tables = [], {}
+    for name, slip in {"never slips": 0.0, f"slips at {config.slip:g}": config.slip}.items():
+        environment = gridworld.environment(slip=slip, one_hot=False)
+        exact = np.asarray(gridworld.optimal_q(environment.params, config.discount))
+        learned = train(environment, len(exact), config, out, falling=slip > 0)
+        wrong = np.abs(learned - exact).max((1, 2))
+        if slip == 0:
+            claims.append(claim(f"{name}: largest |Q - Q*|", "003:1688-1695", "<= 1e-3", wrong))
+        free = ~environment.params.terminal & (np.abs(exact).max(1) > 0)
+        chosen = np.take_along_axis(exact[None], learned.argmax(-1)[..., None], axis=2)[..., 0]
+        best = np.isclose(chosen, exact.max(1), atol=1e-6)[:, free].mean(1)
+        claims.append(claim(f"{name}: share of states with the best action", "003:1684", "= 1 +- 0", best))
+        tables |= {f"{name}: learned": learned[0], f"{name}: exact": exact}
+    out.figure("policy", plots.policy_map(tables, gridworld.GRID))
+    return Report(claims)
+
+
+def train(environment: Any, states: int, config: Config, out: Output, falling: bool) -> np.ndarray:
+    """The tables of `config.seeds` walkers that try actions at random, [seeds, states, actions]."""
+
+    def falls(step: Any) -> Any:  # where chance decides, only an average over all that was tried settles
+        return config.learning_rate / (1 + step / SETTLES)
+
+    learner = q_table.learner(
+        environment,
+        states,
+        learning_rate=falls if falling else config.learning_rate,
+        discount=config.discount,
+    )
+    fitted = fit(
+        learner,
+        None,
+        steps=config.steps,
+        seed=config.seed,
+        seeds=config.seeds,
+        output=part(out, "slips" if falling else "firm", None),
+    )
+    return np.asarray(jax.device_get(fitted.state.params))

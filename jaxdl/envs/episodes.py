@@ -1,0 +1,48 @@
+"""Whole episodes under a policy."""
+
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+
+from jaxdl.envs.environment import Environment, Key
+
+Policy = Callable[[jax.Array], jax.Array]  # observations [batch, ...] -> actions int32 [batch]
+
+
+def episode_returns(
+    environment: Environment, policy: Policy, key: Key, episodes: int, limit: int = 1_000_000
+) -> jax.Array:
+    """The sums of rewards of episodes that are played side by side, each from a start of its own.
+
+    Args:
+      environment: with its default params.
+      policy: what is done, without memory.
+      key: of the starts, and of the chance in the environment.
+      episodes: how many.
+      limit: steps after which an episode is stopped, for environments without a time limit.
+
+    Returns:
+      float32 [episodes].
+
+    >>> from jaxdl.envs import catch
+    >>> stay = lambda observations: jnp.ones(len(observations), jnp.int32)
+    >>> bool(jnp.abs(episode_returns(catch.environment(), stay, jax.random.key(0), 3)).min())
+    True
+    """
+    reset, step = jax.vmap(environment.reset, (0, None)), jax.vmap(environment.step, (0, 0, 0, None))
+    observation, env_state = reset(jax.random.split(key, episodes), environment.params)
+
+    def playing(carry: tuple) -> jax.Array:
+        i, over, *_ = carry
+        return (i < limit) & ~over.all()
+
+    def move(carry: tuple) -> tuple:
+        i, over, total, observation, env_state = carry
+        keys = jax.random.split(jax.random.fold_in(key, i), episodes)
+        after = step(keys, env_state, policy(observation), environment.params)
+        observation, env_state, reward, terminated, truncated = after
+        return i + 1, over | terminated | truncated, total + ~over * reward, observation, env_state
+
+    start = jnp.int32(0), jnp.zeros(episodes, bool), jnp.zeros(episodes), observation, env_state
+    return jax.lax.while_loop(playing, move, start)[2]

@@ -1,0 +1,109 @@
+"""Deep Q-learning with the environment on the device (003:1657-1702).
+
+The environment, the replay buffer and the target network are part of the state, so that a whole
+experiment is one `Learner` without a batch, and `many_steps`, `over_seeds` and `over_devices` work
+on it as on any other. One step acts a few times in each of several environments, and then learns
+from batches out of the replay buffer: `jaxdl.learners.q_agent` is both halves of it.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from jaxdl.envs import Environment, Transition, auto_reset, episode_returns
+from jaxdl.errors import require
+from jaxdl.learner import EVALUATE, INIT, NOISE, Key, Learner, Metrics, stream
+from jaxdl.learners.q_agent import Agent, DQNState, agent
+
+__all__ = ["Agent", "DQNState", "agent", "evaluate", "learner"]
+
+
+def learner(environment: Environment, agent: Agent) -> Learner:
+    """A whole experiment as one learner, whose batch is None.
+
+    Returns:
+      A learner on `DQNState` with the metrics "loss" and "q" (the mean value of the actions
+      taken, as the network sees it) over the updates, and "reward" and "episodes" (that ended)
+      per step of one environment: the quotient of their sums is the mean return of an episode.
+
+    Raises:
+      InputError: at `init`, a network for another number of actions.
+
+    >>> from jaxdl import envs, models
+    >>> catch = envs.make("Catch")
+    >>> parts = agent(models.QNetwork(catch.actions), optax.adam(1e-3), envs.uniform(1024))
+    >>> dqn = learner(catch, parts)
+    >>> state, measured = jax.jit(dqn.step)(dqn.init(jax.random.key(0), None), None)
+    >>> int(state.step), sorted(measured)
+    (1, ['episodes', 'loss', 'q', 'reward'])
+    """
+    n, step_and_reset = agent.environments, auto_reset(environment)
+    reset = jax.vmap(environment.reset, (0, None))
+    advance = jax.vmap(step_and_reset, (0, 0, 0, None))
+
+    def go(keys: Key, env_state: Any, observation: jax.Array, actions: jax.Array) -> tuple[tuple, Transition]:
+        after = advance(keys, env_state, actions, environment.params)
+        following, env_state, reward, terminated, truncated, last = after
+        seen = Transition(observation, actions, reward, terminated, truncated, last)
+        return (env_state, following), seen
+
+    def init(key: Key, batch: None) -> DQNState:
+        start = stream(key, INIT, 1)
+        observation, env_state = reset(jax.random.split(jax.random.fold_in(start, 0), n), environment.params)
+
+        def wander(carry: tuple, i: jax.Array) -> tuple[tuple, Transition]:
+            keys = jax.random.split(jax.random.fold_in(start, i + 1), n + 1)
+            actions = (jax.random.uniform(keys[0], (n,)) * environment.actions).astype(jnp.int32)
+            return go(keys[1:], *carry, actions)
+
+        carry = env_state, observation
+        (env_state, observation), seen = jax.lax.scan(wander, carry, jnp.arange(agent.warmup))
+        state = agent.init(key, seen, observation, env_state)
+        outputs = jax.eval_shape(agent.values, state.net.params, observation)
+        remedy = f"give the network actions={environment.actions}"
+        require(
+            outputs.shape[1] == environment.actions,
+            "actions",
+            outputs.shape[1],
+            "those of the environment",
+            remedy,
+        )
+        return state
+
+    def step(state: DQNState, batch: None) -> tuple[DQNState, Metrics]:
+        key = stream(state.key, NOISE, state.step)
+
+        def move(carry: tuple, i: jax.Array) -> tuple[tuple, Transition]:
+            actions = agent.act(state, carry[1], i)
+            keys = jax.random.split(jax.random.fold_in(key, agent.rollout + i), n)
+            return go(keys, *carry, actions)
+
+        carry = state.env_state, state.observation
+        (env_state, observation), seen = jax.lax.scan(move, carry, jnp.arange(agent.rollout))
+        return agent.learn(state.replace(env_state=env_state, observation=observation), seen)
+
+    return Learner(init, step, agent.inspect, resident=True)
+
+
+def evaluate(
+    environment: Environment, agent: Agent, episodes: int = 100, limit: int = 1_000_000
+) -> Callable[[DQNState], jax.Array]:
+    """The greedy policy's returns, as a pure function state -> float32 [episodes].
+
+    Args:
+      environment: as for `learner`.
+      agent: the one that learned.
+      episodes: played side by side, each from a start of its own.
+      limit: steps after which an episode is stopped, for environments without a time limit.
+    """
+
+    def run(state: DQNState) -> jax.Array:
+        def policy(observations: jax.Array) -> jax.Array:
+            return agent.values(state.net.params, observations, None).argmax(-1).astype(jnp.int32)
+
+        key = stream(state.key, EVALUATE, state.step)
+        return episode_returns(environment, policy, key, episodes, limit)
+
+    return run

@@ -1,0 +1,267 @@
+"""The two halves of deep Q-learning, acting and learning, for any environment (003:1657-1702).
+
+"Human-level control through deep reinforcement learning", Mnih et al., 2015. Whether the
+environment is on the device (`jaxdl.learners.dqn`) or outside (`jaxdl.run.play`), what is learned
+from it is learned here.
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+from flax import struct
+from jax.core import Tracer
+
+from jaxdl import losses
+from jaxdl.envs.replay import Replay
+from jaxdl.envs.returns import n_step as n_step_returns
+from jaxdl.envs.transition import Transition
+from jaxdl.errors import require, require_choice
+from jaxdl.learner import INIT, NOISE, Key, Metrics, Net, Params, init_net, inspect_net, stream, update_net
+
+LOSSES = {"huber": optax.losses.huber_loss, "squared": optax.losses.squared_error}
+
+
+class DQNState(struct.PyTreeNode):
+    """A whole experiment."""
+
+    step: jax.Array  # int32 [], rounds of acting and learning done
+    key: jax.Array  # typed key [], the run's key, constant
+    net: Net
+    target_params: Params
+    replay: Any  # the replay buffer
+    recent: Transition  # [n_step - 1, environments, ...], their returns are not complete yet
+    env_state: Any  # [environments, ...], None if the environment is outside
+    observation: jax.Array  # [environments, ...], the current one
+
+
+class Agent(NamedTuple):
+    """The halves of deep Q-learning as pure functions, and the sizes they were made for.
+
+    init: (key, transitions [warmup, environments, ...], observation, env_state) -> state, its
+        replay buffer filled with the transitions.
+    values: (params, observations [batch, ...], key or None) -> Q values [batch, actions]. The
+        key is for a noisy network, which is its mean without.
+    act: (state, observations [environments, ...], i) -> actions int32 [environments], the i-th
+        time in this step: a random one with the probability epsilon, else the best.
+    learn: (state, transitions [rollout, environments, ...]) -> (state, metrics).
+    inspect: (state, anything) -> metrics, see `Learner`.
+    """
+
+    init: Callable[[Key, Transition, jax.Array, Any], DQNState]
+    values: Callable[[Params, jax.Array, Key | None], jax.Array]
+    act: Callable[[DQNState, jax.Array, Any], jax.Array]
+    learn: Callable[[DQNState, Transition], tuple[DQNState, Metrics]]
+    inspect: Callable[[DQNState, Any], Metrics]
+    warmup: int
+    rollout: int
+    environments: int
+
+
+def agent(
+    network: Any,
+    optimizer: optax.GradientTransformation,
+    replay: Replay,
+    *,
+    environments: int = 16,
+    rollout: int = 8,
+    updates: int = 8,
+    batch_size: int = 64,
+    warmup: int = 64,
+    discount: float = 0.99,
+    n_step: int = 1,
+    double: bool = False,
+    loss: str = "huber",
+    support: tuple[float, float] | None = None,
+    tau: float = 1.0,
+    target_every: int = 500,
+    exploration: optax.ScalarOrSchedule = 0.05,
+    average: Callable[[Callable], Callable] = lambda gradients: gradients,
+) -> Agent:
+    """Acting and learning, for any environment with discrete actions.
+
+    The options are independent of each other. With `double`, `n_step`, a `support`, a prioritized
+    replay and a dueling noisy network this is Rainbow (Hessel et al., 2018).
+
+    Args:
+      network: flax module, observations -> Q values [batch, actions], or, with a `support`,
+        logits [batch, actions, atoms]; `models.QNetwork`.
+      optimizer: any optax transformation.
+      replay: `envs.uniform(capacity)` or `envs.prioritized(capacity)`.
+      environments: that are acted in side by side.
+      rollout, updates: times that each environment is acted in, and gradient steps, per step.
+      batch_size: transitions per gradient step.
+      warmup: random actions in each environment before the first step, at least; as many more
+        as fill a batch.
+      discount: of a reward one step later, gamma in [0, 1].
+      n_step: rewards that are summed before the target network is asked (Sutton, 1988).
+      double: the network chooses the next action, the target network values it (van Hasselt
+        et al., 2016).
+      loss: "huber" or "squared", of the difference to the target; C51 has its own.
+      support: lowest and highest return of C51 (Bellemare et al., 2017), which learns the
+        distribution of the return on as many atoms as the network has.
+      tau, target_every: once in so many updates the target network moves by the share tau
+        towards the network: (1, 500) copies it at times, (0.05, 1) follows slowly.
+      exploration: epsilon, or a schedule of it over the steps of all environments together.
+      average: see `update_net`.
+
+    Raises:
+      InputError: numbers out of range, or a replay buffer that does not fit them.
+    """
+    require_choice("loss", loss, LOSSES)
+    epsilons = exploration if callable(exploration) else lambda _: exploration
+    rows = rollout * environments
+    _check_counts(environments, rollout, updates, batch_size, n_step, target_every)
+    _check_shares(discount=discount, tau=tau, exploration=epsilons(0))
+    blocks = max(-(-(warmup - n_step + 1) // rollout), -(-batch_size // rows), 1)
+    _check_buffer(replay.capacity, rows, environments, batch_size, n_step, blocks * rows)
+
+    def outputs(params: Params, observation: jax.Array, key: Key | None) -> jax.Array:
+        return network.apply({"params": params}, observation, rngs=None if key is None else {"noise": key})
+
+    def values(params: Params, observation: jax.Array, key: Key | None = None) -> jax.Array:
+        return _expected(outputs(params, observation, key), support)
+
+    def act(state: DQNState, observation: jax.Array, i: Any) -> jax.Array:
+        key = jax.random.fold_in(stream(state.key, NOISE, state.step), i)
+        q = values(state.net.params, observation, _noise(key))
+        explore, choose = jax.random.uniform(key, (2, len(q)))  # one draw: half the code to compile
+        random = (choose * q.shape[1]).astype(jnp.int32)
+        return jnp.where(explore < epsilons(state.step * rows + i * len(q)), random, q.argmax(-1))
+
+    def loss_fn(params: Params, stats: Any, batch: tuple, target_params: Params, key: Key):
+        row, weights = batch
+        online, choose, judge = jax.random.split(key, 3)
+        output = outputs(params, row["observation"], online)
+        following = outputs(target_params, row["next_observation"], judge)
+        chooser = outputs(params, row["next_observation"], choose) if double else following
+        best = _expected(chooser, support).argmax(-1)
+        chosen, following = _pick(output, row["action"]), jax.lax.stop_gradient(_pick(following, best))
+        if support is None:
+            error = chosen - (row["return"] + row["discount"] * following)
+            each, priorities = LOSSES[loss](error), jnp.abs(error)
+        else:
+            moved = row["return"][:, None] + row["discount"][:, None] * _atoms(output, support)[None]
+            project = jax.vmap(losses.categorical_projection, (None, 0, 0))
+            wanted = project(_atoms(output, support), jax.nn.softmax(following), moved)
+            each = priorities = optax.losses.softmax_cross_entropy(chosen, wanted)
+        q = _pick(_expected(output, support), row["action"]).mean()
+        return (weights * each).mean(), (stats, {"priorities": priorities, "q": q})
+
+    def remember(buffer: Any, transitions: Transition) -> Any:
+        """Add the transitions whose returns are complete, all but the last n_step - 1."""
+        ends = transitions.terminated, transitions.truncated
+        returns, discounts, last = n_step_returns(transitions.reward, *ends, n_step, discount)
+        after = transitions.next_observation
+        index = last.reshape(*last.shape, *[1] * (after.ndim - 2))
+        now = len(returns)
+        after = jnp.take_along_axis(after, index, axis=0)
+        row = _row(transitions.observation[:now], transitions.action[:now], returns, discounts, after)
+        each = jax.tree.map(lambda x: x.reshape(now // rollout, rows, *x.shape[2:]), row)
+        return jax.lax.scan(lambda buffer, block: (replay.add(buffer, block), None), buffer, each)[0]
+
+    def keep(transitions: Transition) -> Transition:
+        return jax.tree.map(lambda x: x[len(x) - n_step + 1 :], transitions)
+
+    def init(key: Key, transitions: Transition, observation: jax.Array, env_state: Any) -> DQNState:
+        net = init_net(network, optimizer, stream(key, INIT, 0), observation)
+        one = jax.tree.map(lambda x: x[0, 0], transitions)
+        row = _row(one.observation, one.action, one.reward, one.reward, one.next_observation)
+        buffer = remember(replay.init(row), transitions)
+        target_params = jax.tree.map(jnp.copy, net.params)
+        zero = jnp.int32(0)
+        return DQNState(zero, key, net, target_params, buffer, keep(transitions), env_state, observation)
+
+    def learn(state: DQNState, transitions: Transition) -> tuple[DQNState, Metrics]:
+        joined = jax.tree.map(lambda old, new: jnp.concatenate([old, new]), state.recent, transitions)
+        key = stream(state.key, NOISE, state.step)
+
+        def update(carry: tuple, i: jax.Array) -> tuple[tuple, Metrics]:
+            net, target_params, buffer = carry
+            draw = jax.random.fold_in(key, 2 * rollout + i)
+            sample = replay.sample(buffer, draw, batch_size)
+            batch = sample.rows, sample.weights
+            net, measured = update_net(
+                loss_fn, optimizer, net, batch, target_params, _noise(draw), average=average
+            )
+            buffer = replay.update(buffer, sample.index, measured.pop("priorities"))
+            moved = optax.incremental_update(net.params, target_params, tau)
+            if target_every > 1:
+                due = (state.step * updates + i + 1) % target_every == 0
+                moved = jax.tree.map(lambda new, old: jnp.where(due, new, old), moved, target_params)
+            return (net, moved, buffer), measured
+
+        carry = state.net, state.target_params, remember(state.replay, joined)
+        (net, target_params, buffer), measured = jax.lax.scan(update, carry, jnp.arange(updates))
+        ended = transitions.terminated | transitions.truncated
+        metrics = {name: x.mean() for name, x in measured.items()}
+        metrics |= {"reward": transitions.reward.mean(), "episodes": ended.mean(dtype=jnp.float32)}
+        changed = {"net": net, "target_params": target_params, "replay": buffer, "recent": keep(joined)}
+        return state.replace(step=state.step + 1, **changed), metrics
+
+    def inspect(state: DQNState, _: Any) -> Metrics:
+        draw = jax.random.fold_in(stream(state.key, NOISE, state.step), 2 * rollout)
+        sample = replay.sample(state.replay, draw, batch_size)
+        batch = sample.rows, sample.weights
+        return inspect_net(loss_fn, optimizer, state.net, batch, state.target_params, _noise(draw))
+
+    steps = n_step - 1 + blocks * rollout
+    return Agent(init, values, act, learn, inspect, steps, rollout, environments)
+
+
+def _noise(key: Key) -> Key:
+    """The key of a noisy network's noise, beside what else is drawn with a key."""
+    return jax.random.fold_in(key, NOISE)
+
+
+def _row(observation: Any, action: Any, returns: Any, discount: Any, next_observation: Any) -> dict:
+    """What the replay buffer holds of a transition."""
+    return {
+        "observation": observation,
+        "action": action,
+        "return": returns,
+        "discount": discount,
+        "next_observation": next_observation,
+    }
+
+
+def _atoms(outputs: jax.Array, support: tuple[float, float]) -> jax.Array:
+    return jnp.linspace(*support, outputs.shape[-1])
+
+
+def _expected(outputs: jax.Array, support: tuple[float, float] | None) -> jax.Array:
+    """The Q values [batch, actions] of a network's outputs."""
+    return outputs if support is None else jax.nn.softmax(outputs) @ _atoms(outputs, support)
+
+
+def _pick(outputs: jax.Array, actions: jax.Array) -> jax.Array:
+    """The outputs [batch, ...] of one action each, out of [batch, actions, ...]."""
+    return outputs[jnp.arange(len(actions)), actions]
+
+
+def _check_counts(*counts: int) -> None:
+    names = ("environments", "rollout", "updates", "batch_size", "n_step", "target_every")
+    for name, count in zip(names, counts, strict=True):
+        require(count >= 1, name, count, "an integer >= 1", "try the default")
+
+
+def _check_shares(**shares: Any) -> None:
+    for name, value in shares.items():
+        if not isinstance(value, Tracer):
+            require(bool(0 <= value <= 1), name, value, "a number in [0, 1]", "try the default")
+
+
+def _check_buffer(
+    capacity: int, rows: int, environments: int, batch_size: int, n_step: int, warm: int
+) -> None:
+    larger = "enlarge the buffer"
+    require(batch_size <= capacity, "batch_size", batch_size, f"at most the capacity {capacity}", larger)
+    fits = n_step * environments <= capacity
+    require(fits, "n_step", n_step, f"at most {capacity // environments}, what the buffer holds", larger)
+    parts = f"a multiple of {rows}, the transitions of one step"
+    require(
+        capacity % rows == 0, "capacity", capacity, parts, "change it, or the environments or the rollout"
+    )
+    require(warm <= capacity, "warmup", warm // environments, f"at most {capacity // environments}", larger)

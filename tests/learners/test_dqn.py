@@ -1,0 +1,201 @@
+"""Deep Q-learning: right values on environments whose values are known, in every combination of options."""
+
+import itertools
+from functools import cache, partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+from jaxdl import envs, models
+from jaxdl.errors import InputError
+from jaxdl.learners import dqn, q_table
+from jaxdl.transforms import many_steps, over_settings
+
+DISCOUNT = 0.8
+PROBES = envs.PROBES
+OPTIONS = ("double", "dueling", "steps", "prioritized", "atoms", "noisy")
+
+
+def agent(double=False, dueling=False, steps=False, prioritized=False, atoms=False, noisy=False, **given):
+    """A small agent for the probes; each option on or off."""
+    network = models.QNetwork(2, (16,), dueling=dueling, atoms=61 if atoms else 1, noisy=noisy)
+    replay = (envs.prioritized if prioritized else envs.uniform)(512)
+    options = {
+        "environments": 4,
+        "rollout": 4,
+        "updates": 4,
+        "batch_size": 32,
+        "warmup": 32,
+        "discount": DISCOUNT,
+        "n_step": 3 if steps else 1,
+        "double": double,
+        "support": (-1.5, 6.0) if atoms else None,
+        # The other two options alternate, so that every combination meets both of either.
+        "loss": "huber" if double == prioritized else "squared",
+        "tau": 0.1 if dueling == steps else 1.0,
+        "target_every": 1 if dueling == steps else 8,
+        "exploration": 1.0,
+    }
+    return dqn.agent(network, optax.adam(optax.linear_schedule(1e-2, 1e-4, 1200)), replay, **(options | given))
+
+
+@pytest.mark.parametrize("on", itertools.product((False, True), repeat=len(OPTIONS)), ids=lambda on: "".join(
+    name[0] if chosen else "-" for name, chosen in zip(OPTIONS, on, strict=True)))  # fmt: skip
+def test_every_combination_finds_the_values_of_every_probe(on):
+    parts = agent(**dict(zip(OPTIONS, on, strict=True)))
+
+    def learn(params):
+        environment = PROBES["constant"].environment._replace(params=params)
+        learner = many_steps(dqn.learner(environment, parts), 300)
+        state, _ = learner.step(learner.init(jax.random.key(0), None), None)
+        return state.net.params
+
+    # The probes differ by their params only: one program learns them all.
+    probes = list(PROBES.values())
+    tables = jax.tree.map(lambda *x: jnp.stack(x), *(probe.environment.params for probe in probes))
+    learned = jax.jit(jax.vmap(learn))(tables)
+    for i, (name, probe) in enumerate(PROBES.items()):
+        params = jax.tree.map(lambda x, i=i: x[i], learned)
+        found = parts.values(params, jnp.asarray(probe.observations), None)
+        np.testing.assert_allclose(found, probe.q(DISCOUNT), atol=0.15, err_msg=name)
+
+
+@cache
+def catcher(capacity=1024, **options):
+    catch = envs.make("Catch")
+    network = models.QNetwork(catch.actions, (8,))
+    given = {"environments": 4, "rollout": 2, "updates": 2, "batch_size": 8, "warmup": 8, **options}
+    return dqn.learner(catch, dqn.agent(network, optax.sgd(0.1), envs.uniform(capacity), **given))
+
+
+def test_the_buffer_is_written_in_place():
+    temporary = []
+    for capacity in (2**12, 2**16):
+        learner = many_steps(catcher(capacity), 10)
+        state = jax.eval_shape(learner.init, jax.random.key(0), None)
+        compiled = jax.jit(learner.step, donate_argnums=0).lower(state, None).compile()
+        temporary.append(compiled.memory_analysis().temp_size_in_bytes)
+        shapes = {f"[{','.join(map(str, x.shape))}]" for x in jax.tree.leaves(state.replay) if x.ndim}
+        copies = [line for line in compiled.as_text().splitlines() if " copy(" in line]
+        assert not [line for line in copies if any(shape in line for shape in shapes)]
+    assert temporary[0] == temporary[1]
+
+
+def test_episodes_and_rewards_are_counted():
+    learner = many_steps(catcher(exploration=1.0), 400)
+    _, measured = jax.jit(learner.step)(learner.init(jax.random.key(0), None), None)
+    # An episode of Catch takes 9 steps, and chance catches one ball in five or so.
+    assert float(measured["episodes"].mean()) == pytest.approx(1 / 9, rel=0.02)
+    assert -0.8 < float(measured["reward"].sum() / measured["episodes"].sum()) < -0.3
+
+
+def test_exploration_follows_its_schedule():
+    """Without exploration the best action is taken; with it, any."""
+    for epsilon, expected in ((0.0, 1.0), (1.0, 1 / 3)):
+        catch = envs.make("Catch")
+        network = models.QNetwork(catch.actions, (8,))
+        parts = dqn.agent(network, optax.sgd(0.1), envs.uniform(1024), exploration=epsilon)
+        state = dqn.learner(catch, parts).init(jax.random.key(0), None)
+        many = jnp.repeat(state.observation, 100, axis=0)
+        actions = parts.act(state, many, jnp.int32(0))
+        best = parts.values(state.net.params, many, None).argmax(-1)
+        assert float((actions == best).mean()) == pytest.approx(expected, abs=0.05)
+
+
+def test_the_target_network_follows_or_is_copied():
+    """After two updates: copied at the second, or a share of the way."""
+    for tau, every, share in ((1.0, 2, 1.0), (0.5, 1, None), (1.0, 3, 0.0)):
+        learner = catcher(tau=tau, target_every=every)
+        before = learner.init(jax.random.key(0), None)
+        after, _ = jax.jit(learner.step)(before, None)
+        for old, new, target in zip(
+            *map(jax.tree.leaves, (before.net.params, after.net.params, after.target_params)), strict=True
+        ):
+            if share is None:
+                assert np.linalg.norm(target - new) < np.linalg.norm(old - new)
+                assert not np.array_equal(target, new)
+            else:
+                np.testing.assert_array_equal(target, new if share else old)
+
+
+def test_hyper_parameters_are_traced():
+    """A sweep over learning rates, discounts and target rates is one program."""
+    catch = envs.make("Catch")
+
+    def make(learning_rate, discount, tau):
+        optimizer = optax.inject_hyperparams(optax.sgd)(learning_rate=learning_rate)
+        network = models.QNetwork(catch.actions, (8,))
+        sizes = {"environments": 2, "rollout": 2, "updates": 1, "batch_size": 4, "warmup": 4}
+        return dqn.learner(
+            catch, dqn.agent(network, optimizer, envs.uniform(64), discount=discount, tau=tau, **sizes)
+        )
+
+    sweep = over_settings(
+        make, {"learning_rate": [0.1, 0.1], "discount": [0.0, 0.9], "tau": [0.5, 0.5]}, "vmap"
+    )
+    states = jax.jit(sweep.init)(jax.random.key(0), None)
+    states, measured = jax.jit(sweep.step)(states, None)
+    assert measured["loss"].shape == (2,)
+    assert states.replay.rows["discount"][0].max() == 0
+    assert states.replay.rows["discount"][1].max() == pytest.approx(0.9)
+
+
+def test_greedy_evaluation_counts_one_episode_each():
+    catch = envs.make("Catch")
+    parts = dqn.agent(models.QNetwork(catch.actions, (8,)), optax.sgd(0.1), envs.uniform(1024))
+    state = dqn.learner(catch, parts).init(jax.random.key(0), None)
+    returns = jax.jit(dqn.evaluate(catch, parts, episodes=20))(state)
+    assert returns.shape == (20,)
+    assert set(np.asarray(returns)) <= {-1.0, 1.0}
+    assert not jax.jit(dqn.evaluate(catch, parts, episodes=20, limit=3))(state).any()  # the ball still falls
+
+
+BAD = {
+    "discount": (1.5, "a number in [0, 1]"),
+    "exploration": (-0.1, "a number in [0, 1]"),
+    "tau": (2.0, "a number in [0, 1]"),
+    "n_step": (100_000, "what the buffer holds"),
+    "batch_size": (2048, "at most the capacity 1024"),
+    "environments": (0, "an integer >= 1"),
+    "rollout": (7, "a multiple of 112"),
+    "updates": (0, "an integer >= 1"),
+    "loss": ("mse", "one of huber, squared"),
+    "warmup": (5000, "at most 64"),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_bad_numbers_are_refused_before_anything_is_compiled(name):
+    value, expected = BAD[name]
+    with pytest.raises(InputError, match=expected.replace("[", r"\[")):
+        dqn.agent(models.QNetwork(3), optax.sgd(0.1), envs.uniform(1024), **{name: value})
+
+
+def test_a_network_for_other_actions_is_refused():
+    parts = dqn.agent(models.QNetwork(7), optax.sgd(0.1), envs.uniform(1024))
+    with pytest.raises(InputError, match="actions=3"):
+        dqn.learner(envs.make("Catch"), parts).init(jax.random.key(0), None)
+
+
+def test_a_table_learns_what_value_iteration_finds():
+    grid = envs.gridworld.environment(one_hot=False)
+    learner = many_steps(q_table.learner(grid, 12), 20_000)
+    state, _ = jax.jit(learner.step)(learner.init(jax.random.key(0), None), None)
+    np.testing.assert_allclose(state.params, envs.gridworld.optimal_q(grid.params, 0.9), atol=1e-3)
+
+
+def test_a_table_needs_states_and_shares():
+    with pytest.raises(InputError, match="number of a state"):
+        q_table.learner(envs.make("GridWorld"), 12)
+    with pytest.raises(InputError, match="learning_rate"):
+        q_table.learner(envs.gridworld.environment(one_hot=False), 12, learning_rate=1.5)
+
+
+def test_over_seeds_differ_in_everything():
+    """The environments of two seeds, and what they replay, are not the same."""
+    learner = partial(catcher().init, batch=None)
+    one, other = (learner(jax.random.key(seed)) for seed in (0, 1))
+    assert not np.array_equal(one.replay.rows["action"], other.replay.rows["action"])
