@@ -11,11 +11,11 @@ import jax.numpy as jnp
 import optax
 import pytest
 
-from jaxdl import contract, models
+from jaxdl import contract, envs, models
 from jaxdl.contract import LAWS, LawBroken
 from jaxdl.data import order
 from jaxdl.learner import Learner, TrainState
-from jaxdl.learners import autoencoder, gan, sequence, supervised, vae
+from jaxdl.learners import autoencoder, dqn, gan, q_table, sequence, supervised, vae
 from jaxdl.transforms import DEVICES, ema, resident, skip_nonfinite
 
 CHEAP = ("keeps_type", "counts", "seeds_differ", "compiles_once")
@@ -23,7 +23,7 @@ CHEAP = ("keeps_type", "counts", "seeds_differ", "compiles_once")
 
 class Row(NamedTuple):
     make: object  # (axis_name, average) -> learner
-    batch: dict
+    batch: dict | None
     laws: tuple = tuple(LAWS)
 
 
@@ -101,6 +101,25 @@ def variational(quiet=False, likelihood="bernoulli", **options):
     return make
 
 
+def player(env="Breakout", features=(4,), prioritized=True, dueling=False, atoms=1, noisy=False, **options):
+    """Deep Q-learning from images with prioritized replay, or as told."""
+    environment = envs.make(env)
+    network = models.QNetwork(environment.actions, (8,), features, dueling, atoms, noisy)
+    replay = (envs.prioritized if prioritized else envs.uniform)(64)
+    sizes = {"environments": 2, "rollout": 2, "updates": 2, "batch_size": 8, "warmup": 10, "n_step": 2}
+
+    def make(axis_name=None, average=None):
+        hooks = {} if average is None else {"average": average}
+        parts = dqn.agent(network, optax.sgd(0.01), replay, **{**sizes, **options, **hooks})
+        return dqn.learner(environment, parts)
+
+    return make
+
+
+def tabular(axis_name=None, average=None):
+    return q_table.learner(envs.gridworld.environment(one_hot=False), 12)
+
+
 MLP = models.MLP((32, 16))
 CNN = models.CNN((4, 8), hidden=16)
 ROWS = {
@@ -148,6 +167,19 @@ ROWS = {
     ),
     "sequence of uneven lengths": Row(
         reader(cell="gru", dropout=0.5), characters(32, length=jnp.arange(32) % 6 + 1), CHEAP
+    ),
+    "deep Q-learning": Row(player(), None),
+    "deep Q-learning, all of Rainbow": Row(
+        player("Catch", (), dueling=True, atoms=5, noisy=True, support=(-1.0, 1.0), double=True),
+        None,
+        (*CHEAP, "resumes", "donates"),
+    ),
+    "Q-learning in a table": Row(
+        tabular,
+        None,
+        tuple(
+            law for law in LAWS if law not in ("seeds_differ", "pmap_equals_one", "devices_share_the_work")
+        ),
     ),
 }
 

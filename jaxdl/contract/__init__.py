@@ -81,7 +81,7 @@ def check(
 def _try(name: str, case: Case) -> str:
     if name == "pmap_equals_one" and case.averaged is None:
         return "skipped: no `averaged` was given"
-    if name == "devices_share_the_work" and case.learner.resident:
+    if name == "devices_share_the_work" and case.learner.resident and case.batches[0] is not None:
         return "skipped: its batch is not split"
     try:
         LAWS[name](case)

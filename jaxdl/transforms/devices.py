@@ -1,6 +1,7 @@
 """One run on many devices."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import jax
@@ -20,12 +21,20 @@ def over_devices(learner: Learner, mesh: Mesh, *, batch: P | None = P("data"), s
       batch: which axis of the batch is split: `P("data")` for one batch, `P(None, "data")` for a
         stack of batches, `P()` for a resident data set (whose gathered rows `resident` splits),
         None for a learner without a batch.
-      state: `P()` keeps the state on every device; `P("data")` splits its first axis, the seeds.
+      state: `P()` keeps the state on every device; `P("data")` splits its first axis, the seeds:
+        `over_devices(over_seeds(learner, n), mesh, batch=P(), state=P("data"))`.
     """
     replicated = NamedSharding(mesh, P())
     states = NamedSharding(mesh, state)
     batches = None if batch is None else NamedSharding(mesh, batch)
     init = jax.jit(learner.init, in_shardings=(replicated, batches), out_shardings=states)
+    if state != P():
+        # Seeds share nothing. Left to itself, the compiler gathers what it cannot split, such as
+        # the filters of a vmapped convolution, and every device computes all of it.
+        given = state, P() if batch is None else batch
+        alone = partial(jax.shard_map, mesh=mesh, in_specs=given, out_specs=state, check_vma=False)
+        inspect = lift(learner, lambda look: jax.jit(alone(look)))
+        return Learner(init, jax.jit(alone(learner.step)), inspect, learner.resident)
     step = jax.jit(learner.step, in_shardings=(states, batches), out_shardings=(states, None))
     inspect = lift(learner, lambda look: jax.jit(look, in_shardings=(states, batches)))
     return Learner(init, step, inspect, learner.resident)

@@ -36,20 +36,24 @@ def agent(double=False, dueling=False, steps=False, prioritized=False, atoms=Fal
         # The other two options alternate, so that every combination meets both of either.
         "loss": "huber" if double == prioritized else "squared",
         "tau": 0.1 if dueling == steps else 1.0,
-        "target_every": 1 if dueling == steps else 8,
+        "target_every": 1 if dueling == steps else 4,
         "exploration": 1.0,
     }
-    return dqn.agent(network, optax.adam(optax.linear_schedule(1e-2, 1e-4, 1200)), replay, **(options | given))
+    return dqn.agent(network, optax.adam(optax.linear_schedule(1e-2, 1e-4, 2000)), replay, **(options | given))
 
 
-@pytest.mark.parametrize("on", itertools.product((False, True), repeat=len(OPTIONS)), ids=lambda on: "".join(
-    name[0] if chosen else "-" for name, chosen in zip(OPTIONS, on, strict=True)))  # fmt: skip
+COMBINATIONS = list(itertools.product((False, True), repeat=len(OPTIONS)))
+
+
+@pytest.mark.parametrize(
+    "on", COMBINATIONS, ids=lambda on: "+".join(itertools.compress(OPTIONS, on)) or "plain"
+)
 def test_every_combination_finds_the_values_of_every_probe(on):
     parts = agent(**dict(zip(OPTIONS, on, strict=True)))
 
     def learn(params):
         environment = PROBES["constant"].environment._replace(params=params)
-        learner = many_steps(dqn.learner(environment, parts), 300)
+        learner = many_steps(dqn.learner(environment, parts), 500)
         state, _ = learner.step(learner.init(jax.random.key(0), None), None)
         return state.net.params
 
