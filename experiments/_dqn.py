@@ -155,7 +155,7 @@ def film(environment: envs.Environment, agent: dqn.Agent, states: Any, name: str
     if len(environment.observation.shape) == 3:
         shades = np.linspace(255, 90, observations.shape[-1])  # a grey for each channel
         image = (observations * shades).max(-1, keepdims=True).astype(np.uint8)
-        return image.repeat(6, 2).repeat(6, 3)
+        return image.repeat(12, 2).repeat(12, 3)
     return None
 
 

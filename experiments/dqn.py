@@ -36,7 +36,7 @@ def run(config: Config, out: Output) -> Report:
         claims.append(claim(text, "003:1657-1702", f">= {share:g}", np.mean(last >= solved)))
     text = f"greedy mean return less the untrained network's, {config.env}"
     claims.append(claim(text, "003:1657-1702", "> 0", last - returns[0]))
-    out.figure("returns", _dqn.curves({"greedy": fitted}, config))
+    out.figure("returns", _dqn.curves({f"mean and range of {config.seeds} seeds": fitted}, config))
     environment, _, _ = _dqn.make(config)
     frames = _dqn.film(environment, agent, fitted.state, config.env)
     if frames is not None and out.folder is not None:

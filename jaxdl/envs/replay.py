@@ -1,9 +1,11 @@
 """The replay buffer: past transitions to learn from again, as a pytree that stays on the device.
 
 "Self-improving reactive agents based on reinforcement learning, planning and teaching", Lin, 1992;
-in deep Q-learning since Mnih et al., 2015. A buffer is a ring of rows, each one transition. It is
-written in place: inside a `lax.scan` over a carried buffer nothing is copied, so that the time of
-a step hardly depends on the capacity. At the border of a `jax.jit`, donate the state for that.
+in deep Q-learning since Mnih et al., 2015. A buffer is a ring of rows, each one transition, and
+is written in place: inside a `lax.scan` nothing of its size is copied, so that the time of a step
+hardly depends on the capacity. Two things are for the caller to do: donate the state at the border
+of a `jax.jit`, and within one step add first, then sample. The other way round XLA keeps a copy of
+what the sample may still read.
 """
 
 from collections.abc import Callable
@@ -23,7 +25,8 @@ class Sample(NamedTuple):
     """Transitions out of the buffer."""
 
     rows: Rows  # pytree, [batch_size, ...]
-    index: jax.Array  # int32 [batch_size], where they are, for `update`
+    # Stands before tuple's own method of that name.
+    index: jax.Array  # int32 [batch_size], for `update`  # pyright: ignore[reportIncompatibleMethodOverride]
     weights: jax.Array  # float32 [batch_size], what each counts for in the loss, in 0..1
 
 

@@ -12,12 +12,14 @@ from jaxdl.models.qnetwork import QNetwork
 from jaxdl.models.recurrent import RecurrentNet
 from jaxdl.models.transposed import ConvTranspose, conv_transpose
 from jaxdl.models.vae import VAE
+from jaxdl.models.vgg import VGG
 
 __all__ = [
     "ACTIVATIONS",
     "CNN",
     "MLP",
     "VAE",
+    "VGG",
     "Autoencoder",
     "Conv",
     "ConvTranspose",

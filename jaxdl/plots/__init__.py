@@ -3,9 +3,10 @@
 Colours are matplotlib's colour-blind safe cycle; nothing is told by colour alone.
 """
 
+from jaxdl.plots.bars import stacked_bars
 from jaxdl.plots.canvas import STYLE, save, subplots
 from jaxdl.plots.descent import decision_maps, descent_on_a_curve, error_surface
-from jaxdl.plots.features import feature_maps, filters
+from jaxdl.plots.features import feature_maps, filters, image_panels
 from jaxdl.plots.graphs import computational_graphs
 from jaxdl.plots.images import animation, image_grid, image_rows, tiles
 from jaxdl.plots.training import confusion_matrix, errors_through_training, learning_curves, series
@@ -23,11 +24,13 @@ __all__ = [
     "feature_maps",
     "filters",
     "image_grid",
+    "image_panels",
     "image_rows",
     "learning_curves",
     "policy_map",
     "save",
     "series",
+    "stacked_bars",
     "strips",
     "subplots",
     "tiles",

@@ -86,7 +86,7 @@ def error_surface(
         side.plot(*path.T, error[row, column], zorder=5, lw=1.5, **style)
     point, direction = arrow
     above.annotate("", point + direction, point, arrowprops={"arrowstyle": "-|>", "lw": 2, "color": "black"})
-    above.annotate("−gradient", point + direction, xytext=(4, 4), textcoords="offset points", fontsize=9)
+    above.annotate("−gradient", point + direction, xytext=(4, -12), textcoords="offset points", fontsize=9)
     above.set(xlabel=names[0], ylabel=names[1], xlim=(x[0], x[-1]), ylim=(y[0], y[-1]))
     above.legend(fontsize=8)
     return figure

@@ -1,6 +1,6 @@
 """What a convolutional network looks for, and what it finds."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -53,3 +53,45 @@ def feature_maps(image: np.ndarray, levels: Mapping[str, np.ndarray], columns: i
         for axis, feature in zip(rows.flat, np.moveaxis(maps, -1, 0), strict=False):
             axis.imshow(feature, cmap="magma", vmin=0, vmax=max(maps.max(), 1e-6), interpolation="nearest")
     return figure
+
+
+def image_panels(
+    panels: Mapping[str, np.ndarray],
+    boxes: Mapping[str, Sequence[tuple[int, int, int, int]]] | None = None,
+    numbers: bool = False,
+    columns: int = 5,
+    size: float = 2.4,
+) -> Any:
+    """Images of any sizes side by side: a field, a filter, what comes out of it (003:388-542).
+
+    Args:
+      panels: by title, [height, width] from black, the smallest number, to white, or [height, width, 3].
+      boxes: by title, (top, left, height, width) of fields to be framed, in pixels.
+      numbers: print the value into every pixel.
+      columns: panels per row.
+      size: of a panel, inches.
+    """
+    columns = min(columns, len(panels))
+    rows = -(-len(panels) // columns)
+    figure, axes = subplots(rows, columns, (size * columns, (size + 0.25) * rows))
+    for axis in axes.flat:
+        axis.axis("off")
+    for axis, (title, image) in zip(axes.flat, panels.items(), strict=False):
+        image = np.asarray(image)
+        axis.imshow(image, cmap="gray", interpolation="nearest")
+        axis.set_title(title, fontsize=9)
+        for i, (top, left, height, width) in enumerate((boxes or {}).get(title, ())):
+            frame = {"fill": False, "ec": f"C{i + 1}", "lw": 2, "ls": ("-", "--")[i % 2]}
+            axis.add_patch(_rectangle(left - 0.5, top - 0.5, width, height, frame))
+        if numbers:
+            middle = (image.min() + image.max()) / 2
+            for (y, x), value in np.ndenumerate(image):
+                colour = "white" if value <= middle else "black"
+                axis.text(x, y, f"{value:g}", ha="center", va="center", fontsize=7, color=colour)
+    return figure
+
+
+def _rectangle(x: float, y: float, width: float, height: float, style: Mapping[str, Any]) -> Any:
+    from matplotlib.patches import Rectangle
+
+    return Rectangle((x, y), width, height, **style)

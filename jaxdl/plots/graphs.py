@@ -9,6 +9,7 @@ from jaxdl.graph import Node
 from jaxdl.plots.canvas import subplots
 
 FORWARD, BACKWARD = "#006BA4", "#C85200"  # of the colour-blind safe cycle
+PAPER = {"boxstyle": "round,pad=0.1", "fc": "white", "ec": "none"}  # a number covers the lines behind it
 
 
 def computational_graphs(graphs: Mapping[str, Sequence[Node]]) -> Any:
@@ -21,7 +22,7 @@ def computational_graphs(graphs: Mapping[str, Sequence[Node]]) -> Any:
       graphs: of `jaxdl.graph.trace`, by title.
     """
     places = [_places(nodes) for nodes in graphs.values()]
-    tall = [float(np.ptp(place[:, 1])) + 2.0 for place in places]
+    tall = [float(np.ptp(place[:, 1])) + 1.4 for place in places]
     wide = max(float(np.ptp(place[:, 0])) for place in places) + 1.6
     figure, _ = subplots(1, 1, (1.45 * wide, sum(tall) * 0.95 + 0.5 * len(tall)))
     figure.clear()
@@ -61,27 +62,28 @@ def _places(nodes: Sequence[Node]) -> np.ndarray:
 def _draw(axis: Any, nodes: Sequence[Node], place: np.ndarray) -> None:
     for node, (x, y) in zip(nodes, place, strict=True):
         for i, local in zip(node.inputs, node.local, strict=True):
-            start = place[i]
+            start, end = place[i], np.array([x, y])
             far = x - start[0] > 1.7  # passes over other columns: bend around what stands there
-            bend = f"arc3,rad={-0.25 if start[1] >= y else 0.25}" if far else "arc3"
+            bend = (-0.25 if start[1] >= y else 0.25) if far else 0.0
             arrow = {"arrowstyle": "-|>", "color": "gray", "shrinkA": 15, "shrinkB": 15}
-            axis.annotate("", (x, y), start, arrowprops={**arrow, "connectionstyle": bend})
-            along = np.array([x, y]) - start
-            spot = np.array([x, y]) - along / np.linalg.norm(along) * 0.72
-            if far:
-                spot = spot + np.array([0, 0.14 if start[1] >= y else -0.14])
+            axis.annotate("", end, start, arrowprops={**arrow, "connectionstyle": f"arc3,rad={bend}"})
+            along = end - start
+            control = (start + end) / 2 + bend * np.array([along[1], -along[0]])  # matplotlib's arc3
+            t = 1 - 0.72 / np.linalg.norm(along)
+            spot = (1 - t) ** 2 * start + 2 * t * (1 - t) * control + t**2 * end
             axis.text(*spot, _short(local), fontsize=7.5, color="dimgray", ha="center", va="center",
-                      bbox={"boxstyle": "round,pad=0.1", "fc": "white", "ec": "none"})  # fmt: skip
+                      bbox=PAPER)  # fmt: skip
     for node, (x, y) in zip(nodes, place, strict=True):
         leaf = not node.inputs
         shown = (node.name or _short(node.value)) if leaf else node.operation
-        style = "round,pad=0.35" if leaf else "circle,pad=0.35"
+        style = "round,pad=0.35" if leaf or len(shown) > 4 else "circle,pad=0.35"
         box = {"boxstyle": style, "fc": "#EEF3F8" if leaf else "white", "ec": "black"}
         size = 11 if len(shown) < 3 else 8
         axis.text(x, y, shown, ha="center", va="center", bbox=box, zorder=3, fontsize=size)
         value = (f"{node.name} = " if node.name and not leaf else "") + _short(node.value)
-        axis.text(x, y + 0.34, value, color=FORWARD, ha="center", va="bottom", fontsize=9)
-        axis.text(x, y - 0.36, _short(node.gradient), color=BACKWARD, ha="center", va="top", fontsize=9)
+        axis.text(x, y + 0.27, value, color=FORWARD, ha="center", va="bottom", fontsize=9, bbox=PAPER)
+        axis.text(x, y - 0.29, _short(node.gradient), color=BACKWARD, ha="center", va="top", fontsize=9,
+                  bbox=PAPER)  # fmt: skip
 
 
 def _short(value: float) -> str:

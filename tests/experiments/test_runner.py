@@ -79,6 +79,14 @@ def test_the_list_names_every_script(capsys):
     assert runner.main([]) == 0
     shown = capsys.readouterr().out
     assert all(name in shown for name in SCRIPTS)
+    assert shown.index("\nvae\n") < shown.index("\n-- foundations\n") < shown.index("\nneuron\n")
+
+
+def test_scripts_of_a_sub_package_run_by_their_plain_name():
+    script = runner.scripts()["neuron"]
+    assert script.path == ROOT / "experiments" / "foundations" / "neuron.py"
+    assert script.module == "experiments.foundations.neuron"
+    assert not {"scan", "lstm", "replay"} & set(SCRIPTS), "benchmarks are no experiments"
 
 
 def damaged_idx(folder: Path, images: np.ndarray, labels: np.ndarray) -> list[str]:
@@ -286,10 +294,12 @@ def test_all_runs_the_short_ones_and_long_the_others_too(tmp_path, monkeypatch, 
     short = runner.scripts()["mlp"]._replace(time="1 minute")
     long = runner.scripts()["cnn"]._replace(time="30 minutes")
     monkeypatch.setattr(runner, "scripts", lambda: {"mlp": short, "cnn": long})
+    monkeypatch.chdir(tmp_path)  # where the gallery goes without --out
     ran = []
     monkeypatch.setattr(runner, "run_one", lambda name, words: ran.append((name, *words)) or len(ran) - 1)
     assert runner.main(["all", "--no-progress", "--out", str(tmp_path)]) == 0
     assert ran == [("mlp", "--no-progress", "--out", str(tmp_path / "mlp"))]
+    assert (tmp_path / "gallery" / "index.html").exists()
     ran.clear()
     assert runner.main(["all", "--long"]) == 1
     assert [name for name, *_ in ran] == ["mlp", "cnn"]

@@ -14,11 +14,11 @@ import numpy as np
 import optax
 import pytest
 
-from jaxdl import models
+from jaxdl import envs, models
 from jaxdl.data import order, stream
 from jaxdl.errors import InputError
 from jaxdl.learner import ORDER
-from jaxdl.learners import supervised
+from jaxdl.learners import dqn, supervised
 from jaxdl.run import Interrupted, NonFiniteLoss, Output, Select, fit, over_split
 from jaxdl.run.chunks import chunk_length
 from jaxdl.run.log import read
@@ -104,7 +104,7 @@ import test_loop
 from jaxdl.run import Output
 out = Output(Path(sys.argv[1]), resume=Path(sys.argv[1]).exists(), progress=False,
              logger=lambda row: print(row["step"], flush=True))
-test_loop.long_run(out)
+getattr(test_loop, sys.argv[2])(out)
 print("done", flush=True)
 """
 
@@ -114,21 +114,31 @@ def long_run(output):
                select=Select("loss"), output=output)  # fmt: skip
 
 
-def trainer(tmp_path, folder):
+def long_play(output):
+    """Deep Q-learning: the environment and the replay buffer are in the state."""
+    breakout = envs.make("Breakout")
+    network = models.QNetwork(breakout.actions, (8,), (4,))
+    sizes = {"environments": 2, "rollout": 2, "updates": 1, "batch_size": 8, "warmup": 8, "n_step": 3}
+    agent = dqn.agent(network, optax.adam(1e-3), envs.prioritized(256), **sizes)
+    return fit(dqn.learner(breakout, agent), None, steps=3000, every=100, output=output)
+
+
+def trainer(tmp_path, folder, name):
     here = Path(__file__).parent
     script = tmp_path / "trainer.py"
     script.write_text(TRAINER.format(tests=str(here)))
     env = {**os.environ, "PYTHONPATH": str(here.parents[1])}
-    command = [sys.executable, str(script), str(folder)]
+    command = [sys.executable, str(script), str(folder), name]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=env)
 
 
-def test_killed_at_random_and_resumed_is_bit_identical(tmp_path):
-    whole = long_run(Output(tmp_path / "whole", progress=False))
+@pytest.mark.parametrize("train", [long_run, long_play])
+def test_killed_at_random_and_resumed_is_bit_identical(train, tmp_path):
+    whole = train(Output(tmp_path / "whole", progress=False))
     rng = np.random.default_rng(time.time_ns())
     kills, folder = 0, tmp_path / "killed"
     for _ in range(30):
-        process = trainer(tmp_path, folder)
+        process = trainer(tmp_path, folder, train.__name__)
         if kills < 3:
             process.stdout.readline()  # the first chunk is done: from here on a moment at random
             time.sleep(rng.uniform(0, 0.4))
@@ -140,13 +150,14 @@ def test_killed_at_random_and_resumed_is_bit_identical(tmp_path):
         kills += 1
     assert kills >= 3, "the run ended before it was killed three times"
     assert "done" in out
-    resumed = long_run(Output(folder, resume=True, progress=False, report=lambda message: None))
+    resumed = train(Output(folder, resume=True, progress=False, report=lambda message: None))
     same_bits(whole.state, resumed.state)
     same_bits(whole.best, resumed.best)
     steps = [(row["kind"], row["step"]) for row in read(folder / "metrics.jsonl")]
     assert len(set(steps)) == len(steps)
-    validations = [step for kind, step in steps if kind == "validation"]
-    assert validations == list(range(100, 8001, 100))
+    if train is long_run:
+        validations = [step for kind, step in steps if kind == "validation"]
+        assert validations == list(range(100, 8001, 100))
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
