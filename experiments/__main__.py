@@ -20,8 +20,10 @@ USAGE = """python -m experiments            this list
 python -m experiments NAME       run one; --help for its options, --seeds 5 --out FOLDER for example
 python -m experiments NAME --resume FOLDER
 python -m experiments NAME --learning-rate 1e-3,3e-4   a sweep
-python -m experiments all        every one of at most 5 minutes; --long for the rest too
-python -m experiments table      the committed results as the README shows them"""
+python -m experiments all        every one of at most 5 minutes, then the gallery; --long for the rest too
+python -m experiments table      the committed results as the README shows them
+python -m experiments slides     every row of the slides with its state, as in docs/slides.md
+python -m experiments gallery    a page with both and the figures of your runs; --lang fr in French"""
 
 
 class Script(NamedTuple):
@@ -68,6 +70,15 @@ def main(argv: Sequence[str] | None = None) -> int:
 
             print(_table.markdown())
             return 0
+        if words[0] == "slides":
+            from experiments import _slides
+
+            print(_slides.markdown())
+            return 0
+        if words[0] == "gallery":
+            from experiments import _gallery
+
+            return _gallery.main(words[1:], scripts())
         if words[0] == "all":
             return run_all(words[1:])
         return run_one(words[0], words[1:])
@@ -125,9 +136,10 @@ def run_one(name: str, words: Sequence[str]) -> int:
 
 def execute(module: Any, name: str, config: Any, options: Any, out: Path) -> int:
     """Run an experiment with a config into a folder, write its result, print its claims."""
-    from jaxdl.run import Interrupted, NonFiniteLoss, Output, report
+    from jaxdl.run import Interrupted, NonFiniteLoss, Output, cache, report
     from jaxdl.run import config as configs
 
+    cache.keep_compiled()
     output = Output(
         out,
         resume=options.resume is not None,
@@ -168,6 +180,11 @@ def run_all(words: Sequence[str]) -> int:
         into = [] if root is None else ["--out", str(root / script.name)]
         codes[script.name] = run_one(script.name, [*words, *into])
     print("\n".join(f"{name}: {'ok' if code == 0 else f'exit code {code}'}" for name, code in codes.items()))
+    from experiments import _gallery
+    from jaxdl.run.folder import RUNS
+
+    runs = root or RUNS
+    print(f"open {_gallery.build(runs, runs / 'gallery', scripts())}")
     return max(codes.values(), default=0)
 
 

@@ -211,13 +211,13 @@ def lines(
     size: tuple[int, int],
 ) -> np.ndarray:
     """Draw strokes (from [..., 2], to [..., 2], half width) as images, uint8 [..., height, width, 1]."""
-    y, x = np.meshgrid(np.linspace(*reversed(up), size[0]), np.linspace(*across, size[1]), indexing="ij")
+    y, x = np.meshgrid(np.linspace(up[1], up[0], size[0]), np.linspace(*across, size[1]), indexing="ij")
     pixel = (across[1] - across[0]) / size[1]
-    image = 0.0
+    image: Any = 0.0
     for start, end, width in strokes:
         a, along = start[..., None, None, :], (end - start)[..., None, None, :]
         point = np.stack([x, y], -1)
         share = ((point - a) * along).sum(-1) / (along**2).sum(-1)
         distance = np.linalg.norm(point - a - np.clip(share, 0, 1)[..., None] * along, axis=-1)
         image = np.maximum(image, np.clip((width - distance) / pixel + 0.5, 0, 1))
-    return np.uint8(255 * np.asarray(image))[..., None]
+    return (255 * image).astype(np.uint8)[..., None]

@@ -1,4 +1,4 @@
-"""The README's table, from the committed results."""
+"""The README's tables, from the committed results: every claim, and the foundations in a line each."""
 
 import json
 from pathlib import Path
@@ -6,13 +6,22 @@ from pathlib import Path
 from jaxdl.run.report import Claim, spread
 
 RESULTS = Path(__file__).parent / "results"
+FOUNDATIONS = {path.stem for path in (Path(__file__).parent / "foundations").glob("*.py")}
 
 
 def markdown() -> str:
-    """One row per claim: script, slide, expected, measured with spread and seeds, time, device, date."""
+    """One row per claim: script, slide, expected, measured with spread and seeds, time, device, date.
+
+    The foundations, many exact numbers that take seconds, are summed up below.
+    """
     lines = ["| experiment | claim | slide | expected | measured | | time |", "|---|---|---|---|---|---|---|"]
     results = {path.stem: json.loads(path.read_text()) for path in sorted(RESULTS.glob("*.json"))}
+    summed = []
     for stem, result in results.items():
+        if result["experiment"] in FOUNDATIONS:
+            held = [each["holds"] for each in result["claims"]]
+            summed.append(f"`{stem}` {sum(held)} of {len(held)}")
+            continue
         name, _, variant = stem.partition("-")
         for i, claim in enumerate(Claim(**each) for each in result["claims"]):
             cells = [
@@ -26,7 +35,8 @@ def markdown() -> str:
             ]
             lines.append("| " + " | ".join(cells) + " |")
     devices = sorted({f"{r['device']}, jax {r['versions']['jax']}, {r['date']}" for r in results.values()})
-    return "\n".join([*lines, "", "Measured on: " + "; ".join(devices) + "."])
+    foundations = "Foundations, claims that hold: " + ", ".join(summed) + "."
+    return "\n".join([*lines, "", foundations, "", "Measured on: " + "; ".join(devices) + "."])
 
 
 def _minutes(seconds: float) -> str:

@@ -43,18 +43,17 @@ class Config(_dqn.Config):
 
 def run(config: Config, out: Output) -> Report:
     """Train every variant, compare their greedy returns."""
-    last, runs = {}, {}
+    last = {}
     for name, change in CHANGES.items():
         folder = part(out, name.replace(" ", "-"), None)
-        _, runs[name] = _dqn.train(dataclasses.replace(config, **change), folder)
-        last[name] = _dqn.greedy(runs[name])[1][-1]
+        _, fitted = _dqn.train(dataclasses.replace(config, **change), folder)
+        last[name] = _dqn.greedy(fitted)[1][-1]
     base = last["as it is"]
     text = "mean return with 8-step returns less that with one-step returns"
     claims = [claim(text, "Hessel et al. 2018", "> 0", base.mean() - last["one-step returns"].mean())]
     out.figure(
         "options", plots.strips(last, f"mean return of {config.episodes} greedy episodes, {config.env}")
     )
-    out.figure("returns", _dqn.curves(runs, config))
     facts = {
         name: {"mean": _round(x.mean()), "lowest": _round(x.min()), "highest": _round(x.max())}
         for name, x in last.items()

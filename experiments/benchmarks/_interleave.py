@@ -2,7 +2,7 @@
 
 import statistics
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import jax
@@ -20,7 +20,7 @@ def interleave(ways: Mapping[str, Callable[[], Any]], rounds: int) -> dict[str, 
     return times
 
 
-def ratio(slow: list[float], fast: list[float]) -> dict[str, float]:
+def ratio(slow: Sequence[float], fast: Sequence[float]) -> dict[str, float]:
     """How many times the second is faster, round by round: median and range."""
     ratios = [a / b for a, b in zip(slow, fast, strict=True)]
     return {

@@ -97,6 +97,7 @@ class Carry(NamedTuple):
 def scanned(key: jax.Array, steps: int = STEPS) -> list[jax.Array]:
     """Train in one `lax.scan`; returns kernels and biases in turns."""
     n, cart = 10, envs.make("CartPole-v1")
+    q: Any = Network().apply
     advance, optimizer, network = (
         jax.vmap(envs.auto_reset(cart), (0, 0, 0, None)),
         optax.adam(RATE),
@@ -105,14 +106,14 @@ def scanned(key: jax.Array, steps: int = STEPS) -> list[jax.Array]:
 
     def loss(params: Any, target: Any, batch: Any) -> jax.Array:
         seen, actions, rewards, ends, following = batch
-        wanted = rewards + GAMMA * (1 - ends) * network.apply(target, following).max(-1)
-        chosen = jnp.take_along_axis(network.apply(params, seen), actions[:, None], 1)[:, 0]
+        wanted = rewards + GAMMA * (1 - ends) * q(target, following).max(-1)
+        chosen = jnp.take_along_axis(q(params, seen), actions[:, None], 1)[:, 0]
         return jnp.square(chosen - wanted).mean()
 
     def body(carry: Carry, i: jax.Array) -> tuple[Carry, None]:
         explore, choose, move, draw = jax.random.split(jax.random.fold_in(key, i), 4)
         epsilon = jnp.clip(1 - 0.95 * i * n / (0.5 * STEPS), 0.05)
-        best = network.apply(carry.params, carry.observation).argmax(-1)
+        best = q(carry.params, carry.observation).argmax(-1)
         random = jax.random.randint(choose, (n,), 0, 2)
         actions = jnp.where(jax.random.uniform(explore, (n,)) < epsilon, random, best).astype(jnp.int32)
         keys = jax.random.split(move, n)

@@ -9,6 +9,7 @@ Time: 0.1 minutes on 2 CPU cores
 
 import dataclasses
 import functools
+from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
@@ -25,12 +26,12 @@ class Config:
 
     start: float = 1.0  # the initial weight
     epochs: int = 20  # passes over the three examples
-    rates: int = 201  # learning rates, evenly from 0 to 0.25
+    points: int = 201  # learning rates, evenly from 0 to 0.25
 
 
 def run(config: Config, out: Output) -> Report:
     """Descend with many rates at once, and compare with where the theory says that it turns."""
-    rates = np.linspace(0, 0.25, config.rates)
+    rates = np.linspace(0, 0.25, config.points)
     ways = {"one by one": (one_by_one, X**2), "mean gradient": (together, np.mean(X**2, keepdims=True))}
     curves, claims = {}, []
     expected = {"one by one": "= 0.2040 +- 5e-5", "mean gradient": "= 0.2142857 +- 5e-8"}
@@ -67,7 +68,7 @@ def together(w: jax.Array, rate: jax.Array) -> jax.Array:
     return w - rate * jax.grad(lambda w: cost(w, X, Y).mean())(w)
 
 
-def distance(one_pass, start: float, rate: jax.Array, epochs: int) -> jax.Array:
+def distance(one_pass: Callable, start: float, rate: jax.Array, epochs: int) -> jax.Array:
     """|w - 2| after some passes."""
     return jnp.abs(jax.lax.fori_loop(0, epochs, lambda _, w: one_pass(w, rate), jnp.asarray(start)) - 2)
 

@@ -72,8 +72,8 @@ def run(config: Config, out: Output) -> Report:
         *(claim(f"gradient of example {i + 1}, first pass", source, f"= {value} +- 0", gradients[0, i])
           for i, value in enumerate((-2.0, -7.84, -16.2288))),
         claim("loss after the first pass, every digit", source, "= 4.919240100095999 +- 0", losses[0]),
-        claim("forward(4) before training", "001:733", "= 4 +- 0", 4 * config.start),
-        claim("forward(4) after training", "001:753", "= 8 +- 1e-9", 4 * weights[-1]),
+        claim("forward(4) before training", "001:731", "= 4 +- 0", 4 * config.start),
+        claim("forward(4) after training", "001:749", "= 8 +- 1e-9", 4 * weights[-1]),
         claim("error left by a pass over that before it, 0.98 * 0.92 * 0.82", "001:754-760",
               "= 0.739312 +- 1e-6", (2 - weights[0]) / (2 - config.start)),
     ]  # fmt: skip

@@ -7,7 +7,6 @@ from batches out of the replay buffer: `jaxdl.learners.q_agent` is both halves o
 """
 
 from collections.abc import Callable
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -43,7 +42,8 @@ def learner(environment: Environment, agent: Agent) -> Learner:
     reset = jax.vmap(environment.reset, (0, None))
     advance = jax.vmap(step_and_reset, (0, 0, 0, None))
 
-    def go(keys: Key, env_state: Any, observation: jax.Array, actions: jax.Array) -> tuple[tuple, Transition]:
+    def go(keys: Key, carry: tuple, actions: jax.Array) -> tuple[tuple, Transition]:
+        env_state, observation = carry
         after = advance(keys, env_state, actions, environment.params)
         following, env_state, reward, terminated, truncated, last = after
         seen = Transition(observation, actions, reward, terminated, truncated, last)
@@ -56,7 +56,7 @@ def learner(environment: Environment, agent: Agent) -> Learner:
         def wander(carry: tuple, i: jax.Array) -> tuple[tuple, Transition]:
             keys = jax.random.split(jax.random.fold_in(start, i + 1), n + 1)
             actions = (jax.random.uniform(keys[0], (n,)) * environment.actions).astype(jnp.int32)
-            return go(keys[1:], *carry, actions)
+            return go(keys[1:], carry, actions)
 
         carry = env_state, observation
         (env_state, observation), seen = jax.lax.scan(wander, carry, jnp.arange(agent.warmup))
@@ -78,7 +78,7 @@ def learner(environment: Environment, agent: Agent) -> Learner:
         def move(carry: tuple, i: jax.Array) -> tuple[tuple, Transition]:
             actions = agent.act(state, carry[1], i)
             keys = jax.random.split(jax.random.fold_in(key, agent.rollout + i), n)
-            return go(keys, *carry, actions)
+            return go(keys, carry, actions)
 
         carry = state.env_state, state.observation
         (env_state, observation), seen = jax.lax.scan(move, carry, jnp.arange(agent.rollout))

@@ -152,9 +152,8 @@ def agent(
 
     def remember(buffer: Any, transitions: Transition) -> Any:
         """Add the transitions whose returns are complete, all but the last n_step - 1."""
-        ends = transitions.terminated, transitions.truncated
-        returns, discounts, last = n_step_returns(transitions.reward, *ends, n_step, discount)
-        after = transitions.next_observation
+        reward, terminated, truncated, after = map(jnp.asarray, transitions[2:])
+        returns, discounts, last = n_step_returns(reward, terminated, truncated, n_step, discount)
         index = last.reshape(*last.shape, *[1] * (after.ndim - 2))
         now = len(returns)
         after = jnp.take_along_axis(after, index, axis=0)

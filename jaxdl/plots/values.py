@@ -25,7 +25,7 @@ def policy_map(tables: Mapping[str, np.ndarray], grid: Sequence[str]) -> Any:
         values = np.asarray(q).max(-1).reshape(rows, columns)
         cells = np.array([list(row) for row in grid])
         shown = np.ma.masked_where(np.isin(cells, list("#GP")), values)
-        image = axis.imshow(shown, cmap="RdBu", vmin=-largest, vmax=largest, alpha=0.6)
+        axis.imshow(shown, cmap="RdBu", vmin=-largest, vmax=largest, alpha=0.6)
         for (row, column), cell in np.ndenumerate(cells):
             if cell in "#GP":
                 word = {"#": "", "G": "goal", "P": "pit"}[cell]
@@ -37,7 +37,9 @@ def policy_map(tables: Mapping[str, np.ndarray], grid: Sequence[str]) -> Any:
             axis.arrow(*start, *end, width=0.04, head_width=0.16, color="black", length_includes_head=True)
             axis.text(column, row + 0.36, f"{values[row, column]:.3f}", ha="center", va="center", fontsize=8)
         axis.set(title=title, xticks=[], yticks=[])
-    figure.colorbar(image, ax=axes.ravel().tolist(), label="value of the best action", shrink=0.8)
+    figure.colorbar(
+        axes.flat[0].images[0], ax=axes.ravel().tolist(), label="value of the best action", shrink=0.8
+    )
     return figure
 
 

@@ -18,8 +18,9 @@ def keep_compiled(folder: Path | None = None) -> Path | None:
     Returns:
       The folder, None if nothing is kept: the folder cannot be made, or the user wants none.
     """
-    if "JAX_COMPILATION_CACHE_DIR" in os.environ or jax.config.jax_compilation_cache_dir:
-        return Path(jax.config.jax_compilation_cache_dir) if jax.config.jax_compilation_cache_dir else None
+    configured = jax.config.values["jax_compilation_cache_dir"]
+    if "JAX_COMPILATION_CACHE_DIR" in os.environ or configured:
+        return Path(configured) if configured else None
     base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     folder = folder or base / "jaxdl"
     try:

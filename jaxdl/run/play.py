@@ -18,7 +18,7 @@ import numpy as np
 
 from jaxdl.envs import Transition, gymnasium
 from jaxdl.errors import require
-from jaxdl.learner import Key, State
+from jaxdl.learner import State
 from jaxdl.run import log as logs
 from jaxdl.run.checkpoint import Checkpoints, unflatten
 from jaxdl.run.interrupt import Interrupted, Watch
@@ -123,7 +123,7 @@ class Copies:
         return Transition(
             before,
             actions.astype(np.int32),
-            np.float32(reward),
+            np.array(reward, np.float32),
             np.array(terminated),
             np.array(truncated),
             np.stack(last).astype(self.dtype),

@@ -39,7 +39,8 @@ def agent(double=False, dueling=False, steps=False, prioritized=False, atoms=Fal
         "target_every": 1 if dueling == steps else 4,
         "exploration": 1.0,
     }
-    return dqn.agent(network, optax.adam(optax.linear_schedule(1e-2, 1e-4, 2000)), replay, **(options | given))
+    optimizer = optax.adam(optax.linear_schedule(1e-2, 1e-4, 2000))
+    return dqn.agent(network, optimizer, replay, **(options | given))
 
 
 COMBINATIONS = list(itertools.product((False, True), repeat=len(OPTIONS)))
