@@ -14,21 +14,21 @@ import numpy as np
 
 from experiments import _dqn
 from jaxdl import plots
+from jaxdl.errors import require_choice
 from jaxdl.run import Output, Report, claim
 from jaxdl.run.folder import part
 
 # What is changed of the agent in each run; the rest stays as in `Config`.
 CHANGES: dict[str, dict[str, Any]] = {
-    "as it is": {},
-    "one-step returns": {"n_step": 1},
-    "without double": {"double": False},
-    "hard target update": {"tau": 1.0, "target_every": 200},
-    "Huber loss": {"loss": "huber"},
+    "one-step": {"n_step": 1},
+    "no-double": {"double": False},
+    "hard-target": {"tau": 1.0, "target_every": 200},
+    "huber": {"loss": "huber"},
     "dueling": {"dueling": True},
-    "prioritized replay": {"prioritized": True},
-    "noisy layers": {"noisy": True},
-    "distributional (C51)": {"atoms": 51},
-    "all of Rainbow": {"dueling": True, "prioritized": True, "noisy": True, "atoms": 51},
+    "prioritized": {"prioritized": True},
+    "noisy": {"noisy": True},
+    "c51": {"atoms": 51},
+    "rainbow": {"dueling": True, "prioritized": True, "noisy": True, "atoms": 51},
 }
 
 
@@ -39,21 +39,24 @@ class Config(_dqn.Config):
     steps: int = 65_536  # of the environment, all its copies together
     checks: int = 4  # times that they are judged on the way
     seeds: int = 8  # independent runs
+    changes: tuple[str, ...] = tuple(CHANGES)  # names of what is changed, each in runs of its own
 
 
 def run(config: Config, out: Output) -> Report:
     """Train every variant, compare their greedy returns."""
+    for name in config.changes:
+        require_choice("--changes", name, CHANGES)
     last = {}
-    for name, change in CHANGES.items():
-        folder = part(out, name.replace(" ", "-"), None)
-        _, fitted = _dqn.train(dataclasses.replace(config, **change), folder)
+    for name in ("base", *config.changes):
+        changed = dataclasses.replace(config, **CHANGES.get(name, {}))
+        _, fitted = _dqn.train(changed, part(out, name, None))
         last[name] = _dqn.greedy(fitted)[1][-1]
-    base = last["as it is"]
-    text = "mean return with 8-step returns less that with one-step returns"
-    claims = [claim(text, "Hessel et al. 2018", "> 0", base.mean() - last["one-step returns"].mean())]
-    out.figure(
-        "options", plots.strips(last, f"mean return of {config.episodes} greedy episodes, {config.env}")
-    )
+    claims = []
+    if "one-step" in last:
+        text = "mean return with 8-step returns less that with one-step returns"
+        claims.append(claim(text, "Hessel et al. 2018", "> 0", last["base"] - last["one-step"]))
+    what = f"mean return of {config.episodes} greedy episodes, {config.env}"
+    out.figure("options", plots.strips(last, what))
     facts = {
         name: {"mean": _round(x.mean()), "lowest": _round(x.min()), "highest": _round(x.max())}
         for name, x in last.items()

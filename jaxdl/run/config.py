@@ -19,6 +19,7 @@ Range = tuple[Callable[[Any], bool], str, str]  # accepts, expected, remedy
 POSITIVE: Range = (lambda x: math.isfinite(x) and x > 0, "a finite number > 0", "try the default, see --help")
 COUNT: Range = (lambda x: x >= 1, "an integer >= 1", "try the default, see --help")
 AT_LEAST_ZERO: Range = (lambda x: math.isfinite(x) and x >= 0, "a finite number >= 0", "0 switches it off")
+CHANCE: Range = (lambda x: 0 <= x <= 1, "a number in [0, 1]", "try the default, see --help")
 SHARE: Range = (lambda x: 0 <= x < 1, "a number in [0, 1)", "0 switches it off")
 
 # One place that knows the range of every hyper-parameter by its name, for all experiments.
@@ -65,6 +66,20 @@ RANGES: dict[str, Range] = {
     "checks": COUNT,
     "factor": POSITIVE,
     "ema": SHARE,
+    "environments": COUNT,
+    "rollout": COUNT,
+    "updates": COUNT,
+    "capacity": COUNT,
+    "warmup": (lambda x: x >= 0, "an integer >= 0", "try the default, see --help"),
+    "atoms": COUNT,
+    "n_step": COUNT,
+    "target_every": COUNT,
+    "episodes": COUNT,
+    "discount": CHANCE,
+    "tau": CHANCE,
+    "epsilon": CHANCE,
+    "exploration": CHANCE,
+    "slip": CHANCE,
 }
 
 

@@ -20,7 +20,7 @@ ROOT = Path(__file__).parents[2]
 SCRIPTS = sorted(runner.scripts())
 # Whichever of them a script has.
 TINY = {"epochs": "1", "seeds": "2", "batch_size": "256", "rows": "512", "sampled": "200",
-        "steps": "2", "judge_epochs": "1"}  # fmt: skip
+        "steps": "2", "judge_epochs": "1", "episodes": "4", "changes": "one-step"}  # fmt: skip
 
 
 def tiny(name: str) -> list[str]:
@@ -149,6 +149,21 @@ REFUSED = {
     "negative penalty": (["mlp", "--l2", "-1"], ["--l2", "-1.0", ">= 0"]),
     "no folder of IDX files": (["cnn", "--dataset", "idx"], ["--data-dir", "None", "four IDX files"]),
     "resume of nothing": (["cnn", "--resume", "no/such/run"], ["--resume", "no/such/run", "readable"]),
+    "unknown environment": (
+        ["dqn", "--env", "CartPole"],
+        ["--env", "'CartPole'", "one of", "'CartPole-v1'?"],
+    ),
+    "epsilon above 1": (["dqn", "--epsilon", "1.5"], ["--epsilon", "1.5", "[0, 1]"]),
+    "gamma below 0": (["dqn", "--discount", "-0.1"], ["--discount", "-0.1", "[0, 1]"]),
+    "buffer smaller than a batch": (
+        ["dqn", "--capacity", "256", "--batch-size", "512"],
+        ["--batch-size", "512", "at most the capacity 256", "enlarge the buffer"],
+    ),
+    "more steps than the buffer": (
+        ["dqn", "--n-step", "5000"],
+        ["--n-step", "5000", "at most 1024", "enlarge the buffer"],
+    ),
+    "buffer that does not fit": (["dqn", "--capacity", "1000"], ["--capacity", "1000", "a multiple of 128"]),
     "sweep of a resume": (["cnn", "--resume", "a", "--seeds", "1,2"], ["--resume", "'a'", "one run"]),
 }
 
