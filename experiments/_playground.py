@@ -97,22 +97,42 @@ class Watch:
         return {step: kept[step].astype(np.float32) for step in sorted(kept)}
 
 
-def history(fitted: Fitted) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-    """The rows of a `Watch`: steps [checks], and values [checks, seeds] by name."""
+def history(fitted: Fitted) -> dict[str, np.ndarray]:
+    """The rows of a `Watch`, [checks, seeds] by name, and "step" [checks]."""
     rows = [row for row in fitted.rows if row["kind"] == "observed"]
-    names = rows[0].keys() - {"kind", "step"}
-    return np.array([r["step"] for r in rows]), {name: np.array([r[name] for r in rows]) for name in names}
+    return {name: np.array([row[name] for row in rows]) for name in rows[0].keys() - {"kind"}}
 
 
-def draw(out: Output, films: Mapping[str, Mapping[int, np.ndarray]], train: Batch, epoch: int) -> None:
-    """Maps of every network on every set, on the circle through training, and the largest one's film.
+def medians(values: Mapping[str, Mapping[str, np.ndarray]]) -> dict[str, dict[str, float]]:
+    """Over the seeds at the last look, by network and measure."""
+    return {
+        network: {name: round(float(np.median(x[-1])), 4) for name, x in sorted(looks.items()) if "/" in name}
+        for network, looks in values.items()
+    }
+
+
+def draw(
+    out: Output,
+    films: Mapping[str, Mapping[int, np.ndarray]],
+    values: Mapping[str, Mapping[str, np.ndarray]],
+    train: Batch,
+    epoch: int,
+) -> None:
+    """Maps of every network on every set, on the circle through training, losses, the largest one's film.
 
     Args:
       out: where to.
       films: of a `Watch`, by name of the network, the largest last.
+      values: of `history`, by the same names.
       train: the points.
       epoch: its steps.
     """
+    curves = {
+        network: {part: (looks["step"] / epoch, looks[f"circle/{part}_loss"]) for part in ("train", "test")}
+        for network, looks in values.items()
+    }
+    axis = "epoch; loss on the circle, mean and range over seeds"
+    out.figure("losses", plots.series(curves, axis, logarithmic=list(curves)[2:]))
     sets = {name: (train["input"][:, i], train["target"][:, i]) for i, name in enumerate(playground.NAMES)}
     maps = {row: dict(zip(sets, film[max(film)], strict=True)) for row, film in films.items()}
     out.figure("maps", map_grid(maps, sets))

@@ -62,6 +62,34 @@ def mean(total: Sums) -> Sums:
     return {name: value / total["count"] for name, value in total.items() if name != "count"}
 
 
+def precision_recall_f1(confusion: jax.Array) -> Sums:
+    """Precision TP/(TP + FP), recall TP/(TP + FN) (002:391) and their harmonic mean F1, of every class.
+
+    Of a batch they do not add up; the confusion matrix does, so sum that and end with this.
+
+    Args:
+      confusion: counts or shares [..., truth, prediction], such as the sum or mean of `confusion`.
+
+    Returns:
+      `{"precision", "recall", "f1"}`, float [..., classes]; 0 where there is nothing to divide by.
+
+    >>> once = precision_recall_f1(jnp.array([[90.0, 0.0], [8.0, 2.0]]))
+    >>> print(once["precision"][1], once["recall"][1], once["f1"][1].round(3))
+    1.0 0.2 0.333
+    """
+    right = jnp.diagonal(confusion, axis1=-2, axis2=-1)
+    answered, true = confusion.sum(-2), confusion.sum(-1)
+
+    def share(part: jax.Array, whole: jax.Array) -> jax.Array:
+        return jnp.where(whole > 0, part / jnp.where(whole > 0, whole, 1), 0.0)
+
+    return {
+        "precision": share(right, answered),
+        "recall": share(right, true),
+        "f1": share(2 * right, answered + true),
+    }
+
+
 def masked_batches(data: Any, batch_size: int) -> dict[str, Any]:
     """Cut a whole data set into equal batches, the last one padded with row 0 and masked.
 

@@ -30,6 +30,31 @@ def test_any_split_into_batches_gives_scikit_learns_figures(n, batch_size, seed)
     np.testing.assert_array_equal(
         total["confusion"], reference.confusion_matrix(labels, predicted, labels=range(4))
     )
+    _equals_scikit_learns(metrics.precision_recall_f1(total["confusion"]), labels, predicted)
+
+
+def _equals_scikit_learns(ours, labels, predicted):
+    theirs = reference.precision_recall_fscore_support(labels, predicted, labels=range(4), zero_division=0)
+    for name, expected in zip(("precision", "recall", "f1"), theirs, strict=False):
+        np.testing.assert_allclose(ours[name], expected, rtol=1e-6, err_msg=name)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_any_uneven_cut_gives_scikit_learns_figures(seed):
+    """Batches of any lengths, empty ones included, in any order; one class never occurs."""
+    rng = np.random.default_rng(seed)
+    logits, labels = rng.normal(size=(50, 4)).astype(np.float32), rng.integers(0, 3, 50)
+    mask = np.ones(50, np.float32)
+    batches = np.split(rng.permutation(50), np.sort(rng.integers(0, 51, 4)))
+    parts = [metrics.sums(MEASURES, logits[rows], labels[rows], mask[rows]) for rows in batches]
+    total = jax.tree.map(lambda *each: sum(each), *parts)
+    predicted = logits.argmax(1)
+    mean = metrics.mean(total)
+    np.testing.assert_allclose(mean["accuracy"], reference.accuracy_score(labels, predicted), rtol=1e-6)
+    counts = reference.confusion_matrix(labels, predicted, labels=range(4))
+    np.testing.assert_array_equal(total["confusion"], counts)
+    for confusion in (total["confusion"], mean["confusion"]):  # of counts or of shares
+        _equals_scikit_learns(metrics.precision_recall_f1(confusion), labels, predicted)
 
 
 def test_padding_counts_nothing_even_where_it_is_not_finite():

@@ -1,6 +1,6 @@
-"""Data: fixed splits by name, the order of their rows, augmentation, and the host road."""
+"""Data: fixed splits by name, the order of their rows, augmentation, balancing, and the host road."""
 
-from jaxdl.data import augment, idx, order, playground
+from jaxdl.data import augment, balance, idx, order, playground
 from jaxdl.data.checks import check
 from jaxdl.data.sources import NAMES, SEARCH_ORDER, Dataset, Split, load
 from jaxdl.data.stream import stream
@@ -11,6 +11,7 @@ __all__ = [
     "Dataset",
     "Split",
     "augment",
+    "balance",
     "check",
     "idx",
     "load",
