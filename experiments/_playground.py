@@ -11,7 +11,7 @@ import numpy as np
 
 from jaxdl import losses, metrics, models, plots
 from jaxdl.data import playground
-from jaxdl.learner import Batch
+from jaxdl.learner import Batch, Key, Learner, Metrics, State, lift, stream
 from jaxdl.learners import supervised
 from jaxdl.run import Fitted, Output
 from jaxdl.transforms import each_seed
@@ -19,6 +19,7 @@ from jaxdl.transforms import each_seed
 AXIS = np.linspace(-6, 6, 60)  # of the maps: what TensorFlow Playground shows
 PLANE = np.stack(np.meshgrid(AXIS, AXIS), -1).reshape(-1, 1, 2).astype(np.float32)
 COLOURS = {-1: "#B2182B", 1: "#2166AC"}  # of the two classes, as in `plots.decision_maps`
+DRAWINGS, DRAW = 100, 0xD6A3  # of each point set, and the random stream that chooses one
 PALER = 1.8  # the answer that would be drawn as dark as the points are
 
 
@@ -48,12 +49,39 @@ def half_squared_error(prediction: jax.Array, target: jax.Array) -> jax.Array:
     return 0.5 * losses.squared_error(prediction, target)
 
 
-def points(noise: float) -> tuple[Batch, Batch]:
-    """All four sets as (train, test): "input" [250, sets, 2], "target" -1.0 or 1.0 [250, sets]."""
-    drawn = [playground.points(name, seed=0, noise=noise) for name in playground.NAMES]
-    train, test = (jax.tree.map(lambda *each: np.stack(each, 1), *part) for part in zip(*drawn, strict=True))
-    signed = [{**part, "target": np.float32(2) * part["target"] - 1} for part in (train, test)]
+def points(noise: float, drawings: int = DRAWINGS) -> tuple[Batch, Batch]:
+    """Every set, drawn several times, as (train, test).
+
+    Returns:
+      "input" [drawings, 250, sets, 2] and "target" [drawings, 250, sets], -1.0 or 1.0.
+    """
+    train, test = [], []
+    for seed in range(drawings):
+        drawn = [playground.points(name, seed, noise) for name in playground.NAMES]
+        for split, parts in zip((train, test), zip(*drawn, strict=True), strict=True):
+            split.append(jax.tree.map(lambda *each: np.stack(each, 1), *parts))
+    stacked = [jax.tree.map(lambda *each: np.stack(each), *split) for split in (train, test)]
+    signed = [{**split, "target": np.float32(2) * split["target"] - 1} for split in stacked]
     return signed[0], signed[1]
+
+
+def own(data: Batch, key: Key) -> Batch:
+    """The drawing that the run with this key has: success must not hang on the luck of one drawing."""
+    index = jax.random.randint(stream(key, DRAW, 0), (), 0, len(data["target"]))
+    return jax.tree.map(lambda x: x[index], data)
+
+
+def on_its_own_points(learner: Learner) -> Learner:
+    """A resident learner that takes its own drawing out of all of them."""
+
+    def init(key: Key, data: Batch) -> State:
+        return learner.init(key, own(data, key))
+
+    def step(state: State, data: Batch) -> tuple[State, Metrics]:
+        return learner.step(state, own(data, state.key))
+
+    inspect = lift(learner, lambda look: lambda state, data: look(state, own(data, state.key)))
+    return Learner(init, step, inspect, resident=True)
 
 
 class Watch:
@@ -68,8 +96,10 @@ class Watch:
 
         @jax.jit
         def look(states: Any, rows: dict[str, Batch], plane: jax.Array) -> tuple[Any, jax.Array]:
-            values = each_seed(lambda state: {k: metrics.mean(measure(state, rows[k])) for k in rows}, "vmap")
-            return values(states), predict(jax.tree.map(lambda x: x[0], states), plane)
+            def one(state: Any) -> dict[str, Any]:
+                return {part: metrics.mean(measure(state, own(rows[part], state.key))) for part in rows}
+
+            return each_seed(one, "vmap")(states), predict(jax.tree.map(lambda x: x[0], states), plane)
 
         shared = jax.device_put(({"train": train, "test": test}, PLANE.repeat(model.sets, 1)))
         self.look = lambda states: look(states, *shared)
@@ -124,7 +154,7 @@ def draw(
       out: where to.
       films: of a `Watch`, by name of the network, the largest last.
       values: of `history`, by the same names.
-      train: the points.
+      train: the points of the first seed.
       epoch: its steps.
     """
     curves = {

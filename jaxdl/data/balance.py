@@ -124,7 +124,9 @@ def smote(
 
 def _count(inputs: np.ndarray, labels: np.ndarray) -> dict[int, int]:
     """Rows by label, labels in rising order; refuses what has no classes to balance."""
-    require(labels.ndim == 1, "labels", f"shape {labels.shape}", "labels [n]", "use class numbers, not one-hot")
+    require(
+        labels.ndim == 1, "labels", f"shape {labels.shape}", "labels [n]", "use class numbers, not one-hot"
+    )
     require(labels.dtype.kind in "iu", "labels", str(labels.dtype), "integer labels", "use .astype(np.int32)")
     require(
         len(inputs) == len(labels),

@@ -7,14 +7,15 @@ import jax.numpy as jnp
 from flax import struct
 
 from jaxdl.errors import require
-from jaxdl.learner import Batch, Key, Learner, Metrics, Params, State, lift
+from jaxdl.learner import Batch, Key, Learner, Metrics, Params, State, Stats, lift
 
 
 class EMAState(struct.PyTreeNode):
-    """A state with the moving average of one of its nets' parameters."""
+    """A state with the moving average of one of its nets."""
 
     state: Any  # the learner's own state
-    average: Params  # exponential moving average
+    average: Params  # exponential moving average of the parameters
+    average_stats: Stats  # and of the running statistics, which fit no other parameters
     field: str = struct.field(pytree_node=False, default="net")  # which net of the state
 
     @property
@@ -29,12 +30,12 @@ class EMAState(struct.PyTreeNode):
 
     def averaged(self) -> Any:
         """The learner's state with the averaged parameters: evaluate and sample with this one."""
-        net = getattr(self.state, self.field).replace(params=self.average)
+        net = getattr(self.state, self.field).replace(params=self.average, stats=self.average_stats)
         return self.state.replace(**{self.field: net})
 
 
 def ema(learner: Learner, decay: float, field: str = "net") -> Learner:
-    """Keep an exponential moving average of the parameters of one net, for evaluation.
+    """Keep an exponential moving average of one net, for evaluation: parameters and running statistics.
 
     Args:
       learner: any whose state holds a `Net` in `field`.
@@ -47,23 +48,24 @@ def ema(learner: Learner, decay: float, field: str = "net") -> Learner:
     """
     require(0 <= decay < 1, "decay", decay, "a number in [0, 1)", "0.999 averages about 1,000 steps")
 
-    def params(state: State) -> Params:
-        return getattr(state, field).params
+    def learned(state: State) -> tuple[Params, Stats]:
+        net = getattr(state, field)
+        return net.params, net.stats
 
     def init(key: Key, batch: Batch) -> EMAState:
         state = learner.init(key, batch)
         # A copy: the same buffer twice in one state cannot be donated.
-        return EMAState(state, jax.tree.map(jnp.copy, params(state)), field)
+        return EMAState(state, *jax.tree.map(jnp.copy, learned(state)), field)
 
     def step(ema_state: EMAState, batch: Batch) -> tuple[EMAState, Metrics]:
         state, metrics = learner.step(ema_state.state, batch)
         rate = jnp.minimum(decay, (1 + state.step) / (10 + state.step))
         average = jax.tree.map(
             lambda old, new: (rate * old + (1 - rate) * new).astype(old.dtype),
-            ema_state.average,
-            params(state),
+            (ema_state.average, ema_state.average_stats),
+            learned(state),
         )
-        return EMAState(state, average, field), metrics
+        return EMAState(state, *average, field), metrics
 
     inspect = lift(learner, lambda look: lambda state, batch: look(state.state, batch))
     return Learner(init, step, inspect, learner.resident)

@@ -1,24 +1,46 @@
 """The playground's networks share nothing, its loss is the slide's, its pictures stand upright."""
 
+import itertools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
 
 from experiments import _playground
-from jaxdl.data import playground
+from jaxdl.data import order, playground
 from jaxdl.learner import Net, TrainState
+from jaxdl.learners import supervised
+from jaxdl.transforms import resident
 
-TRAIN, TEST = _playground.points(noise=0.0)
+ALL_TRAIN, ALL_TEST = _playground.points(noise=0.0, drawings=3)
+TRAIN, TEST = (jax.tree.map(lambda x: x[0], split) for split in (ALL_TRAIN, ALL_TEST))
 
 
 def test_all_sets_as_the_slide_has_them():
     assert TRAIN["input"].shape == TEST["input"].shape == (250, 4, 2)
     assert set(np.unique(TRAIN["target"])) == {-1.0, 1.0}
-    for i, name in enumerate(playground.NAMES):
-        drawn, _ = playground.points(name, seed=0)
-        np.testing.assert_array_equal(TRAIN["input"][:, i], drawn["input"])
-        np.testing.assert_array_equal(TRAIN["target"][:, i] > 0, drawn["target"] == 1)
+    for seed, (i, name) in itertools.product(range(3), enumerate(playground.NAMES)):
+        for split, drawn in zip((ALL_TRAIN, ALL_TEST), playground.points(name, seed), strict=True):
+            np.testing.assert_array_equal(split["input"][seed, :, i], drawn["input"])
+            np.testing.assert_array_equal(split["target"][seed, :, i] > 0, drawn["target"] == 1)
+
+
+def test_a_seed_keeps_to_its_own_points():
+    """Spoiling the drawings of the others changes nothing; spoiling its own does."""
+    kept = _playground.own({"target": jnp.arange(3)}, jax.random.key(5))["target"]
+    learner = supervised.learner(_playground.Network(()), optax.sgd(0.1), loss=_playground.half_squared_error)
+    learner = _playground.on_its_own_points(resident(learner, 10, order.rows))
+    step = jax.jit(lambda data: learner.step(learner.init(jax.random.key(5), data), data)[1]["loss"])
+
+    def spoiled(chosen):
+        return step({**ALL_TRAIN, "target": np.where(chosen[:, None, None], np.nan, ALL_TRAIN["target"])})
+
+    assert spoiled(np.arange(3) != kept) == step(ALL_TRAIN)
+    assert np.isnan(spoiled(np.arange(3) == kept))
+    chosen = {int(_playground.own({"target": np.arange(3)}, jax.random.key(i))["target"]) for i in range(20)}
+    assert chosen == {0, 1, 2}
 
 
 @pytest.fixture(scope="module")
@@ -60,10 +82,11 @@ def test_an_answer_of_zero_costs_half():
 
 def test_the_maps_of_a_resumed_run_are_all_there(network, tmp_path):
     model, params = network
+    one = [jax.tree.map(lambda x: x[:1], split) for split in (ALL_TRAIN, ALL_TEST)]
     net = Net(jax.tree.map(lambda x: x[None], params), {}, None)
-    watch = _playground.Watch(model, TRAIN, TEST, tmp_path)
+    watch = _playground.Watch(model, *one, tmp_path)
     before = watch(0, TrainState(jnp.zeros(1, jnp.int32), jax.random.key(0)[None], net))
-    later = _playground.Watch(model, TRAIN, TEST, tmp_path)
+    later = _playground.Watch(model, *one, tmp_path)
     later.maps[25] = -watch.maps[0]
     film = later.film()
     assert list(film) == [0, 25]
