@@ -20,14 +20,9 @@ from jaxdl.run import Claim, Output, Report, claim, fit
 from jaxdl.run.folder import part
 from jaxdl.transforms import resident
 
-# Hidden layers, place, and what is expected on the circle: test accuracy, and share of seeds that succeed.
+# Hidden layers, place, test accuracy on the circle (0.56: 0.554 over 100 seeds, 20 are off by 0.04), success.
 NETWORKS = {
-    "0 hidden units": (
-        (),
-        "001:562-587",
-        "= 0.56 +- 0.05",
-        "= 0 +- 0",
-    ),  # 100 other seeds: 0.554; 20: +- 0.04
+    "0 hidden units": ((), "001:562-587", "= 0.56 +- 0.05", "= 0 +- 0"),
     "2 units": ((2,), "001:589-594", "= 0.82 +- 0.05", "= 0 +- 0"),
     "3 units": ((3,), "001:596-599", "= 0.996 +- 0.01", "> 0.5"),
     "6+4 units": ((6, 4), "001:611-621", "= 1 +- 0.004", "= 1 +- 0"),
