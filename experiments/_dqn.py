@@ -11,6 +11,7 @@ import optax
 
 from jaxdl import envs, models, plots
 from jaxdl.learners import dqn
+from jaxdl.learners.q_agent import warmup_steps
 from jaxdl.run import Fitted, Output, fit
 from jaxdl.transforms import Loop, each_seed
 
@@ -95,9 +96,15 @@ def make(config: Any) -> tuple[envs.Environment, Any, dqn.Agent]:
 
 
 def count(config: Any) -> int:
-    """Steps of the learner: the warm-up is part of the environment's steps."""
+    """Steps of the learner, at least one: the warm-up is part of the environment's steps."""
     each = config.environments * config.rollout
-    return max(1, (config.steps - config.environments * (config.warmup + config.n_step)) // each)
+    return max(1, (config.steps - warm(config)) // each)
+
+
+def warm(config: Any) -> int:
+    """Steps of the environment before the learner's first."""
+    sizes = config.environments, config.rollout, config.batch_size, config.n_step
+    return config.environments * warmup_steps(config.warmup, *sizes)
 
 
 def train(config: Any, out: Output, loop: Loop = "vmap") -> tuple[dqn.Agent, Fitted]:
@@ -135,11 +142,10 @@ def greedy(fitted: Fitted) -> tuple[np.ndarray, np.ndarray]:
 def curves(runs: dict[str, Fitted], config: Any) -> Any:
     """The figure of greedy returns against the environment's steps, with their spread over seeds."""
     each = config.environments * config.rollout
-    start = config.environments * (config.warmup + config.n_step)
     lines = {}
     for name, fitted in runs.items():
         steps, values = greedy(fitted)
-        lines[name] = start + steps * each, values
+        lines[name] = warm(config) + steps * each, values
     title = f"{config.env}: mean return of {config.episodes} greedy episodes"
     return plots.series({title: lines}, "steps of the environment")
 

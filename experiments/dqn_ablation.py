@@ -3,7 +3,7 @@
 Reproduces: the deep Q-learning of 003:1696-1702 with the improvements that were found since.
 Paper: Hessel et al. 2018, Rainbow: combining improvements in deep reinforcement learning.
 Command: python -m experiments dqn_ablation [--seeds 16]
-Expected: returns over several steps help most (Hessel et al.: with prioritized replay, the most crucial).
+Expected: returns over several steps help (Hessel et al.: with prioritized replay, the most crucial).
 Time: 4 minutes on 2 CPU cores
 """
 

@@ -109,8 +109,7 @@ def player(env="Breakout", features=(4,), prioritized=True, dueling=False, atoms
     sizes = {"environments": 2, "rollout": 2, "updates": 2, "batch_size": 8, "warmup": 10, "n_step": 2}
 
     def make(axis_name=None, average=None):
-        hooks = {} if average is None else {"average": average}
-        parts = dqn.agent(network, optax.sgd(0.01), replay, **{**sizes, **options, **hooks})
+        parts = dqn.agent(network, optax.sgd(0.01), replay, **{**sizes, **options})
         return dqn.learner(environment, parts)
 
     return make

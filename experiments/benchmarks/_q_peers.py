@@ -20,9 +20,10 @@ from jaxdl import envs
 # 128 every 10 steps, a copy of the target network every 500 steps, Adam at 2.5e-4, gamma 0.99.
 STEPS, CAPACITY, START, BATCH, EVERY, COPY, RATE, GAMMA = 500_000, 10_000, 10_000, 128, 10, 500, 2.5e-4, 0.99
 WIDTHS = (120, 84)
+DOCUMENTED = 50_000  # steps of Stable-Baselines3; its documentation shows no more than that
 
 
-def step_loop(seed: int, steps: int = STEPS) -> list[np.ndarray]:
+def step_loop(seed: int) -> list[np.ndarray]:
     """Train; returns the network's kernels and biases in turns, kernels [in, out]."""
     import gymnasium
     import torch
@@ -43,7 +44,7 @@ def step_loop(seed: int, steps: int = STEPS) -> list[np.ndarray]:
     seen, following = np.zeros((2, CAPACITY, 4), np.float32)
     actions, rewards, ends = np.zeros(CAPACITY, int), *np.zeros((2, CAPACITY), np.float32)
     observation, _ = env.reset(seed=seed)
-    for step in range(steps):
+    for step in range(STEPS):
         epsilon = max(0.05, 1 - 0.95 * step / (0.5 * STEPS))
         if random.random() < epsilon:
             action = int(random.integers(2))
@@ -94,7 +95,7 @@ class Carry(NamedTuple):
     observation: jax.Array
 
 
-def scanned(key: jax.Array, steps: int = STEPS) -> list[jax.Array]:
+def scanned(key: jax.Array) -> list[jax.Array]:
     """Train in one `lax.scan`; returns kernels and biases in turns."""
     n, cart = 10, envs.make("CartPole-v1")
     q: Any = Network().apply
@@ -145,16 +146,16 @@ def scanned(key: jax.Array, steps: int = STEPS) -> list[jax.Array]:
     row = observation, jnp.zeros(n, jnp.int32), jnp.zeros(n), jnp.zeros(n), observation
     buffer = jax.tree.map(lambda x: jnp.zeros((CAPACITY, *x.shape[1:]), x.dtype), row)
     carry = Carry(params, params, optimizer.init(params), buffer, env_state, observation)
-    carry, _ = jax.lax.scan(body, carry, jnp.arange(steps // n))
+    carry, _ = jax.lax.scan(body, carry, jnp.arange(STEPS // n))
     layers = carry.params["params"]
     return [layers[f"Dense_{i}"][name] for i in range(3) for name in ("kernel", "bias")]
 
 
-def documented(seed: int, steps: int = 50_000) -> Any:
+def documented(seed: int) -> Any:
     """Stable-Baselines3's DQN with the defaults of its documentation; returns the model."""
     from stable_baselines3 import DQN
 
-    return DQN("MlpPolicy", "CartPole-v1", seed=seed, device="cpu").learn(total_timesteps=steps)
+    return DQN("MlpPolicy", "CartPole-v1", seed=seed, device="cpu").learn(total_timesteps=DOCUMENTED)
 
 
 def weights_of(model: Any) -> list[np.ndarray]:

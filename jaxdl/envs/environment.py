@@ -107,6 +107,13 @@ def sticky_actions(environment: Environment, probability: float = 0.1) -> Enviro
     return environment._replace(reset=reset, step=step)
 
 
+def check_actions(values: Callable[..., jax.Array], params: Any, observation: Any, actions: int) -> None:
+    """Raise `InputError` unless a network's `values(params, observation, None)` are one per action."""
+    found = jax.eval_shape(values, params, observation, None).shape[1]
+    remedy = f"give the network actions={actions}"
+    require(found == actions, "actions", found, f"{actions}, those of the environment", remedy)
+
+
 def check_time_limit(time_limit: int | None) -> int:
     """The time limit in steps, `NO_LIMIT` for None.
 

@@ -31,7 +31,8 @@ def episode_returns(
     True
     """
     reset, step = jax.vmap(environment.reset, (0, None)), jax.vmap(environment.step, (0, 0, 0, None))
-    observation, env_state = reset(jax.random.split(key, episodes), environment.params)
+    start, going = jax.random.split(key)
+    observation, env_state = reset(jax.random.split(start, episodes), environment.params)
 
     def playing(carry: tuple) -> jax.Array:
         i, over, *_ = carry
@@ -39,10 +40,10 @@ def episode_returns(
 
     def move(carry: tuple) -> tuple:
         i, over, total, observation, env_state = carry
-        keys = jax.random.split(jax.random.fold_in(key, i), episodes)
+        keys = jax.random.split(jax.random.fold_in(going, i), episodes)
         after = step(keys, env_state, policy(observation), environment.params)
         observation, env_state, reward, terminated, truncated = after
         return i + 1, over | terminated | truncated, total + ~over * reward, observation, env_state
 
-    start = jnp.int32(0), jnp.zeros(episodes, bool), jnp.zeros(episodes), observation, env_state
-    return jax.lax.while_loop(playing, move, start)[2]
+    first = jnp.int32(0), jnp.zeros(episodes, bool), jnp.zeros(episodes), observation, env_state
+    return jax.lax.while_loop(playing, move, first)[2]

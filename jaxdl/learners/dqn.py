@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxdl.envs import Environment, Transition, auto_reset, episode_returns
-from jaxdl.errors import require
+from jaxdl.envs.environment import check_actions
 from jaxdl.learner import EVALUATE, INIT, NOISE, Key, Learner, Metrics, stream
 from jaxdl.learners.q_agent import Agent, DQNState, agent
 
@@ -30,6 +30,7 @@ def learner(environment: Environment, agent: Agent) -> Learner:
     Raises:
       InputError: at `init`, a network for another number of actions.
 
+    >>> import optax
     >>> from jaxdl import envs, models
     >>> catch = envs.make("Catch")
     >>> parts = agent(models.QNetwork(catch.actions), optax.adam(1e-3), envs.uniform(1024))
@@ -61,15 +62,7 @@ def learner(environment: Environment, agent: Agent) -> Learner:
         carry = env_state, observation
         (env_state, observation), seen = jax.lax.scan(wander, carry, jnp.arange(agent.warmup))
         state = agent.init(key, seen, observation, env_state)
-        outputs = jax.eval_shape(agent.values, state.net.params, observation)
-        remedy = f"give the network actions={environment.actions}"
-        require(
-            outputs.shape[1] == environment.actions,
-            "actions",
-            outputs.shape[1],
-            "those of the environment",
-            remedy,
-        )
+        check_actions(agent.values, state.net.params, observation, environment.actions)
         return state
 
     def step(state: DQNState, batch: None) -> tuple[DQNState, Metrics]:

@@ -78,7 +78,6 @@ def agent(
     tau: float = 1.0,
     target_every: int = 500,
     exploration: optax.ScalarOrSchedule = 0.05,
-    average: Callable[[Callable], Callable] = lambda gradients: gradients,
 ) -> Agent:
     """Acting and learning, for any environment with discrete actions.
 
@@ -104,8 +103,8 @@ def agent(
         distribution of the return on as many atoms as the network has.
       tau, target_every: once in so many updates the target network moves by the share tau
         towards the network: (1, 500) copies it at times, (0.05, 1) follows slowly.
-      exploration: epsilon, or a schedule of it over the steps of all environments together.
-      average: see `update_net`.
+      exploration: epsilon, or a schedule of it over the steps of all environments together, of
+        which the first value is checked.
 
     Raises:
       InputError: numbers out of range, or a replay buffer that does not fit them.
@@ -115,8 +114,11 @@ def agent(
     rows = rollout * environments
     _check_counts(environments, rollout, updates, batch_size, n_step, target_every)
     _check_shares(discount=discount, tau=tau, exploration=epsilons(0))
-    blocks = max(-(-(warmup - n_step + 1) // rollout), -(-batch_size // rows), 1)
-    _check_buffer(replay.capacity, rows, environments, batch_size, n_step, blocks * rows)
+    warm = warmup_steps(warmup, environments, rollout, batch_size, n_step)
+    _check_buffer(replay.capacity, rows, environments, batch_size, n_step, (warm - n_step + 1) * environments)
+    if support is not None:
+        rising = "two numbers, the lowest return first"
+        require(support[0] < support[1], "support", support, rising, "take the returns that are possible")
 
     def outputs(params: Params, observation: jax.Array, key: Key | None) -> jax.Array:
         return network.apply({"params": params}, observation, rngs=None if key is None else {"noise": key})
@@ -166,6 +168,10 @@ def agent(
 
     def init(key: Key, transitions: Transition, observation: jax.Array, env_state: Any) -> DQNState:
         net = init_net(network, optimizer, stream(key, INIT, 0), observation)
+        shape = jax.eval_shape(outputs, net.params, observation, key).shape
+        wanted = "[batch, actions]" if support is None else "[batch, actions, atoms]"
+        remedy = "a support needs atoms, and atoms a support"
+        require(len(shape) == (2 if support is None else 3), "network's outputs", shape, wanted, remedy)
         one = jax.tree.map(lambda x: x[0, 0], transitions)
         row = _row(one.observation, one.action, one.reward, one.reward, one.next_observation)
         buffer = remember(replay.init(row), transitions)
@@ -182,9 +188,7 @@ def agent(
             draw = jax.random.fold_in(key, 2 * rollout + i)
             sample = replay.sample(buffer, draw, batch_size)
             batch = sample.rows, sample.weights
-            net, measured = update_net(
-                loss_fn, optimizer, net, batch, target_params, _noise(draw), average=average
-            )
+            net, measured = update_net(loss_fn, optimizer, net, batch, target_params, _noise(draw))
             buffer = replay.update(buffer, sample.index, measured.pop("priorities"))
             moved = optax.incremental_update(net.params, target_params, tau)
             if target_every > 1:
@@ -206,8 +210,19 @@ def agent(
         batch = sample.rows, sample.weights
         return inspect_net(loss_fn, optimizer, state.net, batch, state.target_params, _noise(draw))
 
-    steps = n_step - 1 + blocks * rollout
-    return Agent(init, values, act, learn, inspect, steps, rollout, environments)
+    return Agent(init, values, act, learn, inspect, warm, rollout, environments)
+
+
+def warmup_steps(warmup: int, environments: int, rollout: int, batch_size: int, n_step: int) -> int:
+    """The random actions in each environment before the first step, of at least `warmup`.
+
+    They fill a batch, and after the n_step - 1 whose returns are not complete, whole rollouts.
+
+    >>> warmup_steps(64, environments=16, rollout=8, batch_size=64, n_step=8)
+    71
+    """
+    blocks = max(-(-(warmup - n_step + 1) // rollout), -(-batch_size // (rollout * environments)), 1)
+    return n_step - 1 + blocks * rollout
 
 
 def _noise(key: Key) -> Key:

@@ -38,7 +38,7 @@ def learner(
     Args:
       environment: its observation is the number of its state, an int32 [].
       states: how many there are.
-      learning_rate: in (0, 1], or a schedule over the steps. Where chance decides what an action
+      learning_rate: in [0, 1], or a schedule over the steps. Where chance decides what an action
         leads to, the table only settles if the rate falls.
       discount: of a reward one step later, gamma in [0, 1].
       exploration: the share of random actions, epsilon, or a schedule. The table becomes that

@@ -21,11 +21,11 @@ def keep_compiled(folder: Path | None = None) -> Path | None:
     configured = jax.config.values["jax_compilation_cache_dir"]
     if "JAX_COMPILATION_CACHE_DIR" in os.environ or configured:
         return Path(configured) if configured else None
-    base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    folder = folder or base / "jaxdl"
     try:
+        base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+        folder = folder or base / "jaxdl"
         folder.mkdir(parents=True, exist_ok=True)
-    except OSError:  # a read-only home is no reason not to train
+    except (OSError, RuntimeError):  # a home that is read-only or unknown is no reason not to train
         return None
     jax.config.update("jax_compilation_cache_dir", str(folder))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)

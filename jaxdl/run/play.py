@@ -17,6 +17,7 @@ import jax
 import numpy as np
 
 from jaxdl.envs import Transition, gymnasium
+from jaxdl.envs.environment import check_actions
 from jaxdl.errors import require
 from jaxdl.learner import State
 from jaxdl.run import log as logs
@@ -29,10 +30,18 @@ class Played(NamedTuple):
     """What came of playing."""
 
     state: State  # of the agent, after the last step
-    returns: list[float]  # of the episodes that ended, in their order
+    returns: list[float]  # of the episodes that ended in this process, those of the warm-up too
 
 
-def play(make: Callable[[], Any], agent: Any, *, steps: int, seed: int = 0, output: Output = QUIET) -> Played:
+def play(
+    make: Callable[[], Any],
+    agent: Any,
+    *,
+    steps: int,
+    seed: int = 0,
+    every: int = 1000,
+    output: Output = QUIET,
+) -> Played:
     """Act and learn for `steps` steps of all environments together, the warm-up included.
 
     Args:
@@ -40,70 +49,90 @@ def play(make: Callable[[], Any], agent: Any, *, steps: int, seed: int = 0, outp
       agent: `jaxdl.learners.dqn.agent(...)`.
       steps: at least one round of the agent after its warm-up.
       seed: of the agent's key, and of the first resets.
+      every: rounds between two checkpoints.
       output: the run folder and what is said.
 
     Raises:
-      InputError: an environment without discrete actions, too few steps, or nothing intact to
-        resume from.
+      InputError: an environment without discrete actions, a network for other actions, too few
+        steps, or nothing intact to resume from.
       FloatingPointError: the loss is not finite.
       Interrupted: SIGTERM or Ctrl-C, after saving.
     """
     n = agent.environments
-    rounds = steps // n - agent.warmup
+    rounds = (steps // n - agent.warmup) // agent.rollout
     least = n * (agent.warmup + agent.rollout)
-    require(rounds >= agent.rollout, "steps", steps, f"at least {least}", "the warm-up is part of them")
-    copies = Copies([make() for _ in range(n)], seed)
-    random = np.random.default_rng(seed)
-    wander = [copies.step(random.integers(copies.actions, size=n)) for _ in range(agent.warmup)]
-    state = jax.jit(agent.init)(jax.random.key(seed), _stack(wander), copies.observation, None)
-    act, learn = jax.jit(agent.act), jax.jit(agent.learn)
+    require(rounds >= 1, "steps", steps, f"at least {least}", "the warm-up is part of them")
     with contextlib.ExitStack() as stack:
-        checkpoints = None
+        checkpoints, restored = None, None
         if output.folder is not None:
             output.folder.mkdir(parents=True, exist_ok=True)
             checkpoints = stack.enter_context(Checkpoints(output.folder / "checkpoints"))
             if output.resume and checkpoints.exist():
-                state = unflatten(state, checkpoints.restore(output.report).arrays)
-        done = int(state.step)
+                restored = checkpoints.restore(output.report)
+        done = restored.step if restored else 0
+        copies = stack.enter_context(Copies([make() for _ in range(n)], seed, done))
+        wander = _stack([copies.step(copies.random()) for _ in range(agent.warmup)])
+        state = jax.jit(agent.init)(jax.random.key(seed), wander, copies.observation, None)
+        check_actions(agent.values, state.net.params, copies.observation, copies.actions)
+        if restored:
+            # What is not complete yet is that of the episodes which have just begun. A copy: the
+            # restored arrays may be NumPy's memory, which must not be donated.
+            known = unflatten(state, restored.arrays).replace(recent=state.recent)
+            state = jax.tree.map(jax.numpy.copy, known)
+        act, learn = jax.jit(agent.act), jax.jit(agent.learn, donate_argnums=0)
         log = stack.enter_context(logs.Log(output.folder, done, output.logger))
         per_round = n * agent.rollout
-        total = rounds // agent.rollout
         bar = stack.enter_context(
-            logs.progress_bar(total * per_round, done * per_round, "steps", output.progress)
+            logs.progress_bar(rounds * per_round, done * per_round, "steps", output.progress)
         )
         watch = stack.enter_context(Watch())
-        for step in range(done + 1, total + 1):
+        for step in range(done + 1, rounds + 1):
             seen = []
             for i in range(agent.rollout):
                 actions = np.asarray(act(state, copies.observation, np.int32(i)))
                 seen.append(copies.step(actions))
             state, measured = learn(state, _stack(seen))
             if not np.isfinite(measured["loss"]):
-                raise FloatingPointError(
-                    f"the loss at step {step} is {measured['loss']}; lower the learning rate"
-                )
-            row = {name: np.asarray(value) for name, value in measured.items()}
-            log.write("train", step, row | copies.recent())
+                found = f"the loss at step {step} is {measured['loss']}"
+                raise FloatingPointError(f"{found}; lower the learning rate")
+            log.write("train", step, {**measured, **copies.recent()})
             bar.update(per_round)
-            if watch.received is not None or step == total:
+            if step % every == 0 or step == rounds or watch.received is not None:
                 log.flush()
                 if checkpoints is not None:
                     checkpoints.save(step, state, {})
-                if watch.received is not None:
-                    raise Interrupted(watch.received, step, checkpoints is not None)
+            if watch.received is not None:
+                raise Interrupted(watch.received, step, checkpoints is not None)
     return Played(state, copies.returns)
 
 
 class Copies:
     """Several copies of a gymnasium environment, each begun anew when its episode ends."""
 
-    def __init__(self, copies: list[Any], seed: int):
+    def __init__(self, copies: list[Any], seed: int, done: int = 0):
         shape, self.actions = gymnasium.spec(copies[0])
         self.copies, self.dtype = copies, shape.dtype
-        self.observation = np.stack([copy.reset(seed=seed + i)[0] for i, copy in enumerate(copies)])
+        # Other episodes than before in a run that is resumed, and than those of the next seed.
+        seeds = np.random.SeedSequence([seed, done])
+        self._random = np.random.default_rng(seeds)
+        starts = seeds.generate_state(len(copies))
+        self.observation = np.stack(
+            [copy.reset(seed=int(start))[0] for copy, start in zip(copies, starts, strict=True)]
+        )
         self.observation = self.observation.astype(self.dtype)
         self.returns: list[float] = []
         self._running = np.zeros(len(copies))
+
+    def __enter__(self) -> "Copies":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for copy in self.copies:
+            copy.close()
+
+    def random(self) -> np.ndarray:
+        """Any action for each environment."""
+        return self._random.integers(self.actions, size=len(self.copies))
 
     def step(self, actions: np.ndarray) -> Transition:
         """One action int [environments] in each; a transition of arrays [environments, ...]."""

@@ -55,17 +55,18 @@ def ema(learner: Learner, decay: float, field: str = "net") -> Learner:
     def init(key: Key, batch: Batch) -> EMAState:
         state = learner.init(key, batch)
         # A copy: the same buffer twice in one state cannot be donated.
-        return EMAState(state, *jax.tree.map(jnp.copy, learned(state)), field)
+        params, stats = jax.tree.map(jnp.copy, learned(state))
+        return EMAState(state, params, stats, field)
 
     def step(ema_state: EMAState, batch: Batch) -> tuple[EMAState, Metrics]:
         state, metrics = learner.step(ema_state.state, batch)
         rate = jnp.minimum(decay, (1 + state.step) / (10 + state.step))
-        average = jax.tree.map(
+        params, stats = jax.tree.map(
             lambda old, new: (rate * old + (1 - rate) * new).astype(old.dtype),
             (ema_state.average, ema_state.average_stats),
             learned(state),
         )
-        return EMAState(state, *average, field), metrics
+        return EMAState(state, params, stats, field), metrics
 
     inspect = lift(learner, lambda look: lambda state, batch: look(state.state, batch))
     return Learner(init, step, inspect, learner.resident)

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 from jax.sharding import Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 
+from jaxdl.errors import require
 from jaxdl.learner import Batch, Key, Learner, Metrics, Params, State, lift
 
 
@@ -22,7 +23,8 @@ def over_devices(learner: Learner, mesh: Mesh, *, batch: P | None = P("data"), s
         stack of batches, `P()` for a resident data set (whose gathered rows `resident` splits),
         None for a learner without a batch.
       state: `P()` keeps the state on every device; `P("data")` splits its first axis, the seeds:
-        `over_devices(over_seeds(learner, n), mesh, batch=P(), state=P("data"))`.
+        `over_devices(over_seeds(learner, n), mesh, batch=P(), state=P("data"))`. Several steps in
+        one dispatch are then taken inside the seeds, or around the devices.
     """
     replicated = NamedSharding(mesh, P())
     states = NamedSharding(mesh, state)
@@ -34,7 +36,16 @@ def over_devices(learner: Learner, mesh: Mesh, *, batch: P | None = P("data"), s
         given = state, P() if batch is None else batch
         alone = partial(jax.shard_map, mesh=mesh, in_specs=given, out_specs=state, check_vma=False)
         inspect = lift(learner, lambda look: jax.jit(alone(look)))
-        return Learner(init, jax.jit(alone(learner.step)), inspect, learner.resident)
+
+        def checked(states: State, batch: Batch) -> tuple[State, Metrics]:
+            metrics = jax.eval_shape(learner.step, states, batch)[1]
+            shapes = {name: x.shape for name, x in metrics.items()}
+            by_seed = all(shape[:1] == states.step.shape[:1] for shape in shapes.values())
+            remedy = "apply many_steps before over_seeds, or after over_devices"
+            require(by_seed, "metrics", shapes, "the seeds as their first axis", remedy)
+            return alone(learner.step)(states, batch)
+
+        return Learner(init, jax.jit(checked), inspect, learner.resident)
     step = jax.jit(learner.step, in_shardings=(states, batches), out_shardings=(states, None))
     inspect = lift(learner, lambda look: jax.jit(look, in_shardings=(states, batches)))
     return Learner(init, step, inspect, learner.resident)

@@ -99,13 +99,14 @@ def test_episodes_and_rewards_are_counted():
 
 def test_exploration_follows_its_schedule():
     """Without exploration the best action is taken; with it, any."""
-    for epsilon, expected in ((0.0, 1.0), (1.0, 1 / 3)):
+    falls = optax.linear_schedule(1.0, 0.0, 1)  # random in the first action only
+    for epsilon, i, expected in ((0.0, 0, 1.0), (1.0, 0, 1 / 3), (falls, 0, 1 / 3), (falls, 1, 1.0)):
         catch = envs.make("Catch")
         network = models.QNetwork(catch.actions, (8,))
         parts = dqn.agent(network, optax.sgd(0.1), envs.uniform(1024), exploration=epsilon)
         state = dqn.learner(catch, parts).init(jax.random.key(0), None)
         many = jnp.repeat(state.observation, 100, axis=0)
-        actions = parts.act(state, many, jnp.int32(0))
+        actions = parts.act(state, many, jnp.int32(i))
         best = parts.values(state.net.params, many, None).argmax(-1)
         assert float((actions == best).mean()) == pytest.approx(expected, abs=0.05)
 
@@ -172,6 +173,16 @@ BAD = {
 }
 
 
+def test_a_support_must_rise_and_fit_the_network():
+    with pytest.raises(InputError, match="lowest return first"):
+        dqn.agent(models.QNetwork(3, atoms=5), optax.sgd(0.1), envs.uniform(1024), support=(1.0, -1.0))
+    for atoms, support in ((1, (-1.0, 1.0)), (5, None)):
+        network = models.QNetwork(3, atoms=atoms)
+        parts = dqn.agent(network, optax.sgd(0.1), envs.uniform(1024), support=support)
+        with pytest.raises(InputError, match="a support needs atoms"):
+            dqn.learner(envs.make("Catch"), parts).init(jax.random.key(0), None)
+
+
 @pytest.mark.parametrize("name", BAD)
 def test_bad_numbers_are_refused_before_anything_is_compiled(name):
     value, expected = BAD[name]
@@ -199,8 +210,8 @@ def test_a_table_needs_states_and_shares():
         q_table.learner(envs.gridworld.environment(one_hot=False), 12, learning_rate=1.5)
 
 
-def test_over_seeds_differ_in_everything():
-    """The environments of two seeds, and what they replay, are not the same."""
+def test_two_keys_see_different_things():
+    """The environments of two runs, and what they replay, are not the same."""
     learner = partial(catcher().init, batch=None)
     one, other = (learner(jax.random.key(seed)) for seed in (0, 1))
     assert not np.array_equal(one.replay.rows["action"], other.replay.rows["action"])

@@ -60,9 +60,39 @@ def test_a_saved_agent_goes_on_learning(tmp_path):
     assert steps == list(range(1, int(second.state.step) + 1))
 
 
+def test_a_resumed_agent_never_joins_two_episodes(tmp_path):
+    """Each row of the replay buffer begins and ends in the same episode, by the number it observes."""
+    for resume, steps in ((False, 200), (True, 400)):
+        out = Output(tmp_path, progress=False, resume=resume, report=lambda message: None)
+        played = play(Numbered, agent(), steps=steps, output=out)
+    rows = played.state.replay.rows
+    np.testing.assert_array_equal(rows["observation"][:, 0], rows["next_observation"][:, 0])
+    assert len(np.unique(rows["observation"][:, 0])) > 10
+
+
+class Numbered(gymnasium.Env):
+    """Observes the number of its episode; each lasts seven steps."""
+
+    observation_space = gymnasium.spaces.Box(-np.inf, np.inf, (2,))
+    action_space = gymnasium.spaces.Discrete(2)
+    episodes = 0
+
+    def reset(self, seed=None, options=None):
+        Numbered.episodes += 1
+        self.number, self.time = Numbered.episodes, 0
+        return np.float32([self.number, 0]), {}
+
+    def step(self, action):
+        self.time += 1
+        return np.float32([self.number, self.time]), 1.0, False, self.time == 7, {}
+
+
 def test_refuses_what_it_cannot_play():
     with pytest.raises(InputError, match="action space"):
         play(lambda: gymnasium.make("Pendulum-v1"), agent(), steps=400)
+    three = dqn.agent(models.QNetwork(3), optax.sgd(0.1), envs.uniform(1024), environments=2)
+    with pytest.raises(InputError, match="actions: got 3, expected 2"):
+        play(cart_pole, three, steps=4000)
     with pytest.raises(InputError, match="steps: got 20, expected at least 44"):
         play(cart_pole, agent(), steps=20)
 
