@@ -19,6 +19,7 @@ from jaxdl.run.folder import part
 from jaxdl.transforms import EMAState, each_seed, ema, resident
 
 SAMPLES = 1000  # generated at each check
+MANY = 10  # times as many for the last distance: of few samples it comes out too large
 SHOWN = 36  # of them are kept as images
 Look = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]  # images -> labels [n], features [n, units]
 
@@ -105,7 +106,8 @@ def train(
         every=max(1, config.steps // config.checks),
         output=dataclasses.replace(out, observe=watch, model=players.generator),
     )
-    return history(fitted), fitted.parameters, watch
+    measured = history(fitted) | {"last_distance": watch.distances(fitted.state)}
+    return measured, fitted.parameters, watch
 
 
 class Watch:
@@ -122,14 +124,14 @@ class Watch:
 
         def measure(state: Any, noise: jax.Array, held_out: jax.Array, train: Any) -> tuple[jax.Array, ...]:
             inner = state.state if isinstance(state, EMAState) else state
-            shown = state.averaged() if isinstance(state, EMAState) else state
             norm = looking(state, train)["generator_gradient_norm"]
-            return draw(shown, noise), accuracy(inner, held_out, noise[: len(held_out)]), norm
+            return draw(_shown(state), noise), accuracy(inner, held_out, noise[: len(held_out)]), norm
 
         measured = jax.jit(each_seed(measure))
         # As arguments: data inside a compiled program would be constants of it.
         shared = jax.device_put((self.noise, held_out, dataset.train))
         self.measure = lambda states: measured(states, *shared)
+        self.draw = jax.jit(each_seed(lambda state, noise: draw(_shown(state), noise)))
         self.frames: dict[int, np.ndarray] = {}  # of the first seed, by step
 
     def __call__(self, step: int, states: Any) -> dict[str, np.ndarray]:
@@ -142,6 +144,13 @@ class Watch:
         by_class = {f"share/{i}": shares[:, i] for i in range(self.classes)}
         return {"frechet": np.array(distances), "accuracy": accuracy, "gradient_norm": norms, **by_class}
 
+    def distances(self, states: Any) -> np.ndarray:
+        """The Fréchet distance of each seed, of `MANY` times the samples of a check."""
+        key = jax.random.fold_in(stream(jax.random.key(0), EVALUATE, 1), len(self.noise))
+        noise = jax.random.normal(key, (MANY, *self.noise.shape))
+        images = np.concatenate([np.asarray(self.draw(states, each)) for each in noise], axis=1)
+        return np.array([frechet.distance(self.real, frechet.moments(self.look(x)[1])) for x in images])
+
     def _keep(self, step: int, images: np.ndarray) -> None:
         self.frames[step] = images
         if self.folder is not None:
@@ -153,6 +162,11 @@ class Watch:
         files = sorted(self.folder.glob("*.npy")) if self.folder is not None else []
         frames = {int(path.stem): np.load(path) for path in files} | self.frames
         return sorted(frames), np.stack([frames[step] for step in sorted(frames)])
+
+
+def _shown(state: Any) -> Any:
+    """The state that is sampled from: the averaged one where there is one."""
+    return state.averaged() if isinstance(state, EMAState) else state
 
 
 def history(fitted: Fitted) -> dict[str, np.ndarray]:

@@ -65,7 +65,7 @@ def run(config: Config, out: Output) -> Report:
     healthy_named, (provoked,) = ([len(x) for x in named[run]] for run in ("as configured", TOO_FAST))
     weakened = np.median(runs[CONTROL]["gradient_norm"]) / np.median(runs[TOO_FAST]["gradient_norm"])
     _gan.figures(out, watch, runs)
-    first, last = healthy["frechet"][[0, -1]]
+    first, last = healthy["frechet"][0], healthy["last_distance"]
     test = frechet.distance(watch.real, frechet.moments(look(dataset.test["input"])[1]))
     facts = {
         "parameters": parameters,
