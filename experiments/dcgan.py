@@ -45,7 +45,7 @@ class Config:
     seed: int = 0  # of the first run
 
 
-LONGER = {"steps": 9000, "learning_rate": 1e-3, "latents": 64, "ema": 0.999, "judge_epochs": 2}
+LONGER = {"steps": 12_000, "learning_rate": 1e-3, "latents": 64, "ema": 0.999, "judge_epochs": 2}
 PRESETS = {"mnist": Config(dataset="mnist", **LONGER)}
 
 

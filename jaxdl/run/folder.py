@@ -13,6 +13,8 @@ from jaxdl.run import config as configs
 CONFIG = "config.json"
 RUNS = Path("runs")
 
+LONGER = ("epochs", "steps")  # options that may grow when a run is resumed
+
 
 def fresh(out: Path | None, experiment: str) -> Path:
     """The folder of a new run. It is not made yet: that is done when the run starts.
@@ -59,7 +61,7 @@ def part(output: Any, name: str, model: Any = None) -> Any:
 
 
 def reopen(folder: Path, experiment: str, config_type: type, given: dict[str, Any]) -> Any:
-    """The config of the run in `folder`, with more epochs if that was asked for.
+    """The config of the run in `folder`, with more epochs or steps if that was asked for.
 
     Args:
       folder: of the run to continue.
@@ -81,10 +83,10 @@ def reopen(folder: Path, experiment: str, config_type: type, given: dict[str, An
     config = configs.restore(config_type, recorded["config"])
     for name, value in given.items():
         old = getattr(config, name)
-        longer = name == "epochs" and value >= old
-        remedy = "leave it out, or start a new run: only --epochs may grow on a resume"
+        longer = name in LONGER and value >= old
+        remedy = "leave it out, or start a new run: only --epochs or --steps may grow on a resume"
         require(longer or value == old, configs.option(name), value, f"{old!r} as in {folder}", remedy)
-    return config if "epochs" not in given else dataclasses.replace(config, epochs=given["epochs"])
+    return dataclasses.replace(config, **{name: value for name, value in given.items() if name in LONGER})
 
 
 def _suffixes() -> Iterator[str]:
