@@ -4,7 +4,7 @@ Reproduces: the generator of 003:1107 and 003:1570, the failures of 003:1629-163
 Paper: Radford, Metz, Chintala 2015, Unsupervised representation learning with deep convolutional GANs.
 Command: python -m experiments dcgan [--loss wasserstein] [--dataset mnist --data-dir FOLDER]
 Expected: every digit >= 3 % of 1,000 samples, Fréchet distance >= 20 times smaller than untrained.
-Time: 3 minutes on 2 CPU cores (mnist: not measured yet)
+Time: 3 minutes on 2 CPU cores (mnist: 11 minutes)
 """
 
 import dataclasses

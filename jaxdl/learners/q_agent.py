@@ -190,7 +190,8 @@ def agent(
             batch = sample.rows, sample.weights
             net, measured = update_net(loss_fn, optimizer, net, batch, target_params, _noise(draw))
             buffer = replay.update(buffer, sample.index, measured.pop("priorities"))
-            moved = optax.incremental_update(net.params, target_params, tau)
+            copied = not isinstance(tau, Tracer) and tau == 1
+            moved = net.params if copied else optax.incremental_update(net.params, target_params, tau)
             if target_every > 1:
                 due = (state.step * updates + i + 1) % target_every == 0
                 moved = jax.tree.map(lambda new, old: jnp.where(due, new, old), moved, target_params)
