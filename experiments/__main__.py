@@ -150,6 +150,8 @@ def execute(module: Any, name: str, config: Any, options: Any, out: Path) -> int
         config=configs.describe(name, config),
     )
     start = time.perf_counter()
+    if output.resume and (out / "result.json").exists():  # a finished run that goes on
+        start -= configs.read_json(out / "result.json", "--resume")["seconds"]
     try:
         result = module.run(config, output)
     except Interrupted as stopped:

@@ -4,13 +4,11 @@ Reproduces: the generator of 003:1107 and 003:1570, the failures of 003:1629-163
 Paper: Radford, Metz, Chintala 2015, Unsupervised representation learning with deep convolutional GANs.
 Command: python -m experiments dcgan [--loss wasserstein] [--dataset mnist --data-dir FOLDER]
 Expected: every digit >= 3 % of 1,000 samples, Fréchet distance >= 20 times smaller than untrained.
-Time: 3 minutes on 2 CPU cores (mnist: 13 minutes)
+Time: 2 minutes on 2 CPU cores (mnist: 13 minutes)
 """
 
 import dataclasses
 from typing import Literal
-
-import numpy as np
 
 from experiments import _gan
 from jaxdl import data, frechet
@@ -63,7 +61,7 @@ def run(config: Config, out: Output) -> Report:
         runs[name], _, _ = _gan.train(players, short, dataset, look, into)
     named = {name: _gan.diagnoses(measured) for name, measured in runs.items()}
     healthy_named, (provoked,) = ([len(x) for x in named[run]] for run in ("as configured", TOO_FAST))
-    weakened = np.median(runs[CONTROL]["gradient_norm"]) / np.median(runs[TOO_FAST]["gradient_norm"])
+    harm = runs[TOO_FAST]["last_distance"] / runs[CONTROL]["last_distance"]
     _gan.figures(out, watch, runs)
     first, last = healthy["frechet"][0], healthy["last_distance"]
     test = frechet.distance(watch.real, frechet.moments(look(dataset.test["input"])[1]))
@@ -79,6 +77,6 @@ def run(config: Config, out: Output) -> Report:
         claim("Fréchet distance, untrained / trained", "DCGAN", ">= 20", first / last),
         claim("failures named in the provoked run", SLIDE, ">= 1", provoked),
         claim("failures named in the runs as configured", SLIDE, "<= 0", healthy_named),
-        claim("generator gradient norm, same run without the factor / with it", SLIDE, ">= 10", weakened),
+        claim("Fréchet distance of the provoked run / same run without the factor", SLIDE, "> 1", harm),
     ]
     return Report(claims, facts)
