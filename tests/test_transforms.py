@@ -181,3 +181,26 @@ def test_over_seeds_takes_keys_or_derives_them():
         runs.init(jax.random.split(KEY, 2), BATCH)
     with pytest.raises(InputError, match=r"loop: got 'vmpa'.*did you mean 'vmap'"):
         over_seeds(learner(), 3, "vmpa")
+
+
+def test_the_average_takes_the_running_statistics_along():
+    model = models.MLP((4,), outputs=3, batch_norm=True)
+    batch = {"input": jax.random.normal(KEY, (8, 5)), "target": jnp.arange(8) % 3}
+    averaged = ema(supervised.learner(model, optax.sgd(0.1)), decay=0.5)
+    before = averaged.init(KEY, batch)
+    after, _ = averaged.step(before, batch)
+    rate = min(0.5, 2 / 11)  # it follows faster at first
+    olds, news = jax.tree.leaves(before.state.net.stats), jax.tree.leaves(after.state.net.stats)
+    for old, new, average in zip(olds, news, jax.tree.leaves(after.averaged().net.stats), strict=True):
+        assert not np.allclose(old, new)
+        np.testing.assert_allclose(average, rate * old + (1 - rate) * new, rtol=1e-5)
+
+
+def test_steps_outside_of_the_seeds_are_refused_on_devices():
+    mesh = jax.make_mesh((2,), ("data",), axis_types=(AxisType.Auto,), devices=jax.devices()[:2])
+    batch = {"input": jnp.ones((3, 8, 5)), "target": jnp.zeros((3, 8), jnp.int32)}
+    seeds = over_seeds(supervised.learner(models.MLP((4,), outputs=3), optax.sgd(0.1)), 4, "vmap")
+    spread = over_devices(many_steps(seeds, 3), mesh, batch=P(), state=P("data"))
+    states = spread.init(KEY, batch)
+    with pytest.raises(ValueError, match="apply many_steps before over_seeds"):
+        spread.step(states, batch)
