@@ -1,3 +1,5 @@
+# The peers are installed by who runs the benchmark.
+# pyright: reportMissingImports=false
 """What the deep Q-learning benchmark compares with, written anew after their documentation.
 
 `step_loop` is deep Q-learning as CleanRL's single file does it: one gymnasium environment, a Python

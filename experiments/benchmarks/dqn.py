@@ -1,3 +1,5 @@
+# The peers are installed by who runs the benchmark.
+# pyright: reportMissingImports=false
 """Deep Q-learning on CartPole-v1 beside its peers: one seed, and the same greedy criterion for all.
 
 Three comparisons in one run, in turns:

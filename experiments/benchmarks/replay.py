@@ -1,3 +1,5 @@
+# The peers are installed by who runs the benchmark.
+# pyright: reportMissingImports=false
 """What does a replay buffer on the device cost, and does it cost more the more it holds?
 
 One step adds 16 rows of 11 numbers, samples 64, and gives these new priorities where there are
