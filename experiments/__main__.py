@@ -62,6 +62,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code: 0, 1 a claim does not hold, 2 bad input."""
     words = list(sys.argv[1:] if argv is None else argv)
     try:
+        if words[1:] and words[0] in ("-h", "--help", "list", "table", "slides"):
+            raise InputError("option", words[1], f"nothing after {words[0]!r}", "see python -m experiments")
         if not words or words[0] in ("-h", "--help", "list"):
             print(listing())
             return 0
@@ -136,7 +138,7 @@ def run_one(name: str, words: Sequence[str]) -> int:
 
 def execute(module: Any, name: str, config: Any, options: Any, out: Path) -> int:
     """Run an experiment with a config into a folder, write its result, print its claims."""
-    from jaxdl.run import Interrupted, NonFiniteLoss, Output, cache, report
+    from jaxdl.run import Interrupted, NonFiniteLoss, Output, cache, doctor, report
     from jaxdl.run import config as configs
 
     cache.keep_compiled()
@@ -145,13 +147,18 @@ def execute(module: Any, name: str, config: Any, options: Any, out: Path) -> int
         resume=options.resume is not None,
         progress=options.progress,
         layers=options.layers,
+        doctor=options.doctor,
         profile=options.profile,
         data_dir=options.data_dir,
         config=configs.describe(name, config),
     )
     start = time.perf_counter()
     if output.resume and (out / "result.json").exists():  # a finished run that goes on
-        start -= configs.read_json(out / "result.json", "--resume")["seconds"]
+        seconds = configs.read_json(out / "result.json", "--resume").get("seconds")
+        if not isinstance(seconds, int | float):
+            remedy = "remove the file and resume again"
+            raise InputError("--resume", str(out / "result.json"), "the result of a run", remedy)
+        start -= seconds
     try:
         result = module.run(config, output)
     except Interrupted as stopped:
@@ -160,6 +167,8 @@ def execute(module: Any, name: str, config: Any, options: Any, out: Path) -> int
     except NonFiniteLoss as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
+    if options.doctor:
+        result = dataclasses.replace(result, facts={**result.facts, "doctor": doctor.read(out)})
     written = report.write(out, name, config, result, time.perf_counter() - start)
     print(report.table(result.claims))
     print(f"{written['seconds']} s; result, figures and checkpoints in {out}")

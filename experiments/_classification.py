@@ -70,15 +70,37 @@ def train_and_test(make: Any, config: Config, out: Output, expected: dict[str, l
     return Report(claims(test, expected.get(config.dataset, [])), facts)
 
 
-def train(model: nn.Module, dataset: data.Dataset, config: Config, out: Output) -> tuple[Fitted, float]:
-    """Fit `config.seeds` runs; returns them and the steps per epoch."""
-    rows = len(dataset.train["target"])
-    steps_per_epoch = rows / config.batch_size
-    steps = max(1, round(config.epochs * steps_per_epoch))
+def count(dataset: data.Dataset, config: Config) -> tuple[int, float]:
+    """Steps of a run, and steps of an epoch."""
+    steps_per_epoch = len(dataset.train["target"]) / config.batch_size
+    return max(1, round(config.epochs * steps_per_epoch)), steps_per_epoch
+
+
+def train(
+    model: nn.Module,
+    dataset: data.Dataset,
+    config: Config,
+    out: Output,
+    optimizer: optax.GradientTransformation | None = None,
+    select: Select | None = None,
+) -> tuple[Fitted, float]:
+    """Fit `config.seeds` runs; returns them and the steps per epoch.
+
+    Args:
+      model: flax module.
+      dataset: of which the test split is not used.
+      config: see `Config`.
+      out: where to write.
+      optimizer: instead of the AdamW and the schedule of the config.
+      select: which state of a seed is its best, instead of what the config's patience says.
+    """
+    steps, steps_per_epoch = count(dataset, config)
     schedule = optax.cosine_onecycle_schedule(steps, config.learning_rate, pct_start=0.2)
+    if config.patience is not None:
+        select = Select("accuracy", True, config.patience)
     learner = supervised.learner(
         model,
-        optax.adamw(schedule, weight_decay=config.weight_decay),
+        optimizer or optax.adamw(schedule, weight_decay=config.weight_decay),
         loss=partial(losses.cross_entropy, label_smoothing=config.label_smoothing),
         l1=config.l1,
         l2=config.l2,
@@ -100,7 +122,7 @@ def train(model: nn.Module, dataset: data.Dataset, config: Config, out: Output) 
         every=max(1, round(steps_per_epoch)),
         evaluate=supervised.evaluate(model),
         validation=dataset.validation,
-        select=None if config.patience is None else Select("accuracy", True, config.patience),
+        select=select,
         output=out,
     )
     return fitted, steps_per_epoch

@@ -72,12 +72,13 @@ def activations(rows: Mapping[str, np.ndarray], threshold: float) -> Any:
     return figure
 
 
-def point_clouds(points: np.ndarray, outputs: Mapping[str, np.ndarray]) -> Any:
+def point_clouds(points: np.ndarray, outputs: Mapping[str, np.ndarray], margin: float | None = None) -> Any:
     """Points that go into an auto-encoder (blue) and come out of it (red), a panel per state (003:1117).
 
     Args:
       points: [n, 2].
       outputs: [n, 2] by title.
+      margin: of the axes about the points, whatever comes out; None: as needed.
     """
     figure, axes = subplots(1, len(outputs), (3.6 * len(outputs), 3.8))
     for axis, (title, output) in zip(axes[0], outputs.items(), strict=True):
@@ -85,5 +86,8 @@ def point_clouds(points: np.ndarray, outputs: Mapping[str, np.ndarray]) -> Any:
         axis.scatter(*np.asarray(output).T, s=9, color="tab:red", marker="x", lw=0.8, label="output")
         axis.set(title=title, aspect="equal")
         axis.grid(alpha=0.3)
+        if margin is not None:
+            low, high = points.min(0) - margin, points.max(0) + margin
+            axis.set(xlim=(low[0], high[0]), ylim=(low[1], high[1]))
     axes[0, 0].legend(loc="upper left", fontsize=8, framealpha=0.9)
     return figure

@@ -4,7 +4,7 @@ Reproduces: 003:1684-1695, "choose an action without searching ahead", with "a s
 Paper: Watkins, Dayan 1992, Q-learning; the world of Russell, Norvig, Artificial Intelligence, ch. 17.
 Command: python -m experiments q_table
 Expected: the table equals Q* by value iteration to 1e-3; where the walker slips, its best actions do.
-Time: 0.2 minutes on 2 CPU cores
+Time: 0.5 minutes on 2 CPU cores
 """
 
 import dataclasses
@@ -13,12 +13,14 @@ from typing import Any
 import jax
 import numpy as np
 
+from experiments import _film
 from jaxdl import plots
 from jaxdl.envs import gridworld
 from jaxdl.learners import q_table
 from jaxdl.run import Output, Report, claim, fit
 from jaxdl.run.folder import part
 
+FILMED = 5000  # actions: later little changes
 SETTLES = 2000  # steps after which a falling learning rate is half of what it was
 
 
@@ -36,7 +38,7 @@ class Config:
 
 def run(config: Config, out: Output) -> Report:
     """Learn from experience, compare with the exact solution, draw both."""
-    claims, tables = [], {}
+    claims, tables, films = [], {}, {}
     for name, slip in {"never slips": 0.0, f"slips at {config.slip:g}": config.slip}.items():
         environment = gridworld.environment(slip=slip, one_hot=False)
         exact = np.asarray(gridworld.optimal_q(environment.params, config.discount))
@@ -49,7 +51,14 @@ def run(config: Config, out: Output) -> Report:
         best = np.isclose(chosen, exact.max(1), atol=1e-6)[:, free].mean(1)
         claims.append(claim(f"{name}: share of states with the best action", "003:1684", "= 1 +- 0", best))
         tables |= {f"{name}: learned": learned[0], f"{name}: exact": exact}
+        films[name] = _film.Film(lambda states: states.params[0])
+        first = dataclasses.replace(config, steps=min(config.steps, FILMED))
+        train(environment, len(exact), first, films[name].output(out), falling=slip > 0)
     out.figure("policy", plots.policy_map(tables, gridworld.GRID))
+    looks = {name: film.looks() for name, film in films.items()}
+    frames = ({f"{name}, actions: {step:,}": seen[step] for name, seen in looks.items()}
+              for step in next(iter(looks.values())))  # fmt: skip
+    _film.write(out, "training", (plots.policy_map(frame, gridworld.GRID, 1.0) for frame in frames))
     return Report(claims)
 
 
@@ -59,16 +68,13 @@ def train(environment: Any, states: int, config: Config, out: Output, falling: b
     def falls(step: Any) -> Any:  # where chance decides, only an average over all that was tried settles
         return config.learning_rate / (1 + step / SETTLES)
 
-    learner = q_table.learner(
-        environment,
-        states,
-        learning_rate=falls if falling else config.learning_rate,
-        discount=config.discount,
-    )
+    rate = falls if falling else config.learning_rate
+    learner = q_table.learner(environment, states, learning_rate=rate, discount=config.discount)
     fitted = fit(
         learner,
         None,
         steps=config.steps,
+        every=max(1, config.steps // 250) if out.observe else None,
         seed=config.seed,
         seeds=config.seeds,
         output=part(out, "slips" if falling else "firm", None),

@@ -7,6 +7,8 @@ import jax
 import jax.numpy as jnp
 import optax
 
+from jaxdl.errors import InputError, require, require_number
+
 ExampleLoss = Callable[[jax.Array, jax.Array], jax.Array]  # (prediction, target) -> scalar
 
 
@@ -18,9 +20,17 @@ def cross_entropy(logits: jax.Array, label: jax.Array, label_smoothing: float = 
       label: int [], in 0..classes-1. A label outside gives NaN rather than a silent zero.
       label_smoothing: share of the probability that is spread evenly over all classes, 0..1.
 
+    Raises:
+      InputError: a label that is no single integer, or a smoothing outside of [0, 1].
+
     >>> print(cross_entropy(jnp.array([0.0, 0.0]), jnp.array(1)))
     0.6931472
     """
+    label = jnp.asarray(label)
+    whole = label.ndim == 0 and jnp.issubdtype(label.dtype, jnp.integer)
+    remedy = "use class numbers [batch]: squeeze a column, take the argmax of one-hot rows"
+    require(whole, "label", f"{label.dtype}{list(label.shape)}", "one integer for one example", remedy)
+    require_number("label_smoothing", label_smoothing, 0, 1, remedy="0 switches it off")
     classes = logits.shape[-1]
     target = optax.smooth_labels(jax.nn.one_hot(label, classes, dtype=logits.dtype), label_smoothing)
     loss = optax.safe_softmax_cross_entropy(logits, target)
@@ -180,4 +190,9 @@ def categorical_projection(support: jax.Array, probabilities: jax.Array, values:
 
 def _same_shape(prediction: jax.Array, target: jax.Array) -> None:
     if prediction.shape != target.shape:
-        raise ValueError(f"one prediction has shape {prediction.shape}, its target {target.shape}")
+        raise InputError(
+            "target",
+            f"shape {target.shape}",
+            f"that of its prediction, {prediction.shape}",
+            "add or squeeze the last axis",
+        )

@@ -11,6 +11,9 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
+
+from jaxdl.errors import require, require_number
 
 Measure = Callable[[jax.Array, jax.Array], jax.Array]
 Sums = dict[str, jax.Array]
@@ -20,13 +23,22 @@ def accuracy(logits: jax.Array, label: jax.Array) -> jax.Array:
     """1.0 if the largest logit is the label's, else 0.0. NaN logits count as wrong.
 
     `argmax` alone calls NaN logits class 0, and a dead network looks alive.
+
+    Raises:
+      InputError: a label outside 0..classes-1, where its value is known.
     """
+    _check_label(label, logits.shape[-1])
     return ((jnp.argmax(logits) == label) & ~jnp.isnan(logits).any()).astype(jnp.float32)
 
 
 def confusion(logits: jax.Array, label: jax.Array) -> jax.Array:
-    """A single 1 at [truth, prediction] of a [classes, classes] matrix; rows are the truth (002:383)."""
+    """A single 1 at [truth, prediction] of a [classes, classes] matrix; rows are the truth (002:383).
+
+    Raises:
+      InputError: a label outside 0..classes-1, where its value is known.
+    """
     classes = logits.shape[-1]
+    _check_label(label, classes)
     truth, predicted = jnp.arange(classes) == label, jnp.arange(classes) == jnp.argmax(logits)
     return (truth[:, None] & predicted[None, :]).astype(jnp.float32)
 
@@ -43,7 +55,13 @@ def sums(
 
     Returns:
       `{"count": [], name: sum, ...}`.
+
+    Raises:
+      InputError: predictions, targets and mask that are not equally long.
     """
+    lengths = [len(x) for x in (predictions, targets, mask)]
+    remedy = "one target and one mask for each prediction"
+    require(len(set(lengths)) == 1, "predictions, targets, mask", lengths, "equal lengths", remedy)
     total = {"count": mask.sum()}
     for name, measure in measures.items():
         values = jax.vmap(measure)(predictions, targets)
@@ -56,10 +74,17 @@ def sums(
 def mean(total: Sums) -> Sums:
     """Divide every sum by the count.
 
+    Raises:
+      InputError: a count of 0, where it is known.
+
     >>> {name: float(value) for name, value in mean({"count": 4.0, "accuracy": 3.0}).items()}
     {'accuracy': 0.75}
     """
-    return {name: value / total["count"] for name, value in total.items() if name != "count"}
+    count = total["count"]
+    known = not isinstance(count, Tracer)
+    some = not known or bool(np.all(np.asarray(count) > 0))
+    require(some, "count", count if known else 0, "one row or more", "evaluate on something")
+    return {name: value / count for name, value in total.items() if name != "count"}
 
 
 def precision_recall_f1(confusion: jax.Array) -> Sums:
@@ -99,8 +124,16 @@ def masked_batches(data: Any, batch_size: int) -> dict[str, Any]:
 
     Returns:
       The dict as arrays [batches, batch_size, ...] with `"mask"` [batches, batch_size] added.
+
+    Raises:
+      InputError: no rows, arrays of different lengths, or a batch size below 1.
     """
-    n = len(jax.tree.leaves(data)[0])
+    lengths = {np.shape(x)[:1] for x in jax.tree.leaves(data)}
+    remedy = "one target for each input; is the split empty?"
+    even = len(lengths) == 1 and not lengths & {(), (0,)}
+    require(even, "data", sorted(lengths), "arrays of one and the same length >= 1", remedy)
+    require_number("batch_size", batch_size, 1, whole=True, remedy="512 is usual")
+    n = lengths.pop()[0]
     batch_size = min(batch_size, n)
     batches = -(-n // batch_size)
     index = np.arange(batches * batch_size)
@@ -117,3 +150,12 @@ def over_batches(evaluate: Callable[[Any, Any], Sums]) -> Callable[[Any, Any], S
         return jax.tree.map(lambda x: x.sum(0), each)
 
     return total
+
+
+def _check_label(label: Any, classes: int) -> None:
+    """Refuse a label outside of 0..classes-1, which would be counted as wrong or not at all."""
+    if not isinstance(label, Tracer):
+        number = np.asarray(label)
+        inside = number.ndim == 0 and number.dtype.kind in "iu" and 0 <= number < classes
+        remedy = "check the number of classes"
+        require(bool(inside), "label", number.tolist(), f"one integer in 0..{classes - 1}", remedy)

@@ -12,10 +12,9 @@ from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
-from jax.core import Tracer
 from jax.scipy.ndimage import map_coordinates
 
-from jaxdl.errors import require
+from jaxdl.errors import require, require_number
 
 Augment = Callable[[jax.Array, jax.Array], jax.Array]  # (key, image) -> image
 
@@ -85,7 +84,7 @@ def crop(key: jax.Array, image: jax.Array, padding: int) -> jax.Array:
         InputError: if `padding` is negative.
     """
     _check_image(image)
-    require(padding >= 0, "padding", padding, "a whole number >= 0", "0 leaves the image as it is")
+    require_number("padding", padding, 0, whole=True, remedy="0 leaves the image as it is")
     padded = jnp.pad(image, ((padding, padding), (padding, padding), (0, 0)))
     top, left = jax.random.randint(key, (2,), 0, 2 * padding + 1)
     return jax.lax.dynamic_slice(padded, (top, left, jnp.zeros_like(top)), image.shape)
@@ -103,7 +102,7 @@ def noise(key: jax.Array, image: jax.Array, sigma: float) -> jax.Array:
         InputError: if `sigma` is negative.
     """
     _check_image(image)
-    _check_range("sigma", sigma, 0, None)
+    require_number("sigma", sigma, 0, remedy="0 switches it off")
     return jnp.clip(image + sigma * jax.random.normal(key, image.shape, image.dtype), 0, 1)
 
 
@@ -137,9 +136,9 @@ def affine(
     >>> moved.shape
     (128, 28, 28, 1)
     """
-    _check_range("degrees", degrees, 0, 180)
-    _check_range("scale", scale, 0, 0.9)
-    _check_range("translate", translate, 0, None)
+    require_number("degrees", degrees, 0, 180, remedy="0 switches it off")
+    require_number("scale", scale, 0, 0.9, remedy="0 switches it off")
+    require_number("translate", translate, 0, remedy="0 switches it off")
     draw = jax.random.uniform(key, (4,), minval=-1, maxval=1)
     angle = jnp.deg2rad(degrees * draw[0])
     return warp(image, angle=angle, factor=1 + scale * draw[1], shift=translate * draw[2:])
@@ -211,16 +210,3 @@ def _check_image(image: jax.Array) -> None:
         "float in 0..1",
         "scale uint8 images first: image / 255",
     )
-
-
-def _check_range(field: str, value: float | jax.Array, low: float, high: float | None) -> None:
-    """Refuse numbers out of low..high (no upper end if None), unless they are traced."""
-    if not isinstance(value, Tracer):
-        expected = f"a number >= {low}" if high is None else f"a number in {low}..{high}"
-        require(
-            low <= float(value) <= (float("inf") if high is None else high),
-            field,
-            value,
-            expected,
-            "0 switches it off",
-        )

@@ -9,7 +9,7 @@ give the same arrays.
 
 import numpy as np
 
-from jaxdl.errors import require
+from jaxdl.errors import require, require_number
 
 Rows = tuple[np.ndarray, np.ndarray]
 
@@ -146,7 +146,7 @@ def _check_smote(inputs: np.ndarray, counts: dict[int, int], neighbours: int) ->
     require(inputs.ndim == 2, "inputs", shape, "[n, features]", "flatten images: x.reshape(len(x), -1)")
     require(dtype.kind == "f", "inputs", str(dtype), "real numbers", "use .astype(np.float32)")
     require(bool(np.isfinite(inputs).all()), "inputs", "NaN or infinity", "finite numbers", "repair the rows")
-    require(neighbours >= 1, "neighbours", neighbours, "an integer >= 1", "5 is the paper's")
+    require_number("neighbours", neighbours, 1, whole=True, remedy="5 is the paper's")
     fewest = min(counts.values())
     require(
         fewest > neighbours or fewest == max(counts.values()),

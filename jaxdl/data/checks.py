@@ -4,9 +4,14 @@ JAX refuses none of this: a label out of range becomes a row of zeros or the las
 poisons the weights some steps later, and images in 0..255 just train badly.
 """
 
+from typing import Any
+
+import jax
 import numpy as np
 
 from jaxdl.errors import InputError, require
+
+LARGEST_CHANNELS = 4  # of an image as it comes from outside: grey, colour, with transparency
 
 
 def check(split: dict[str, np.ndarray], classes: int, field: str) -> None:
@@ -66,6 +71,64 @@ def check(split: dict[str, np.ndarray], classes: int, field: str) -> None:
         _check_finite(targets, f"{field}['target']")
 
 
+def check_rows(data: Any, field: str) -> None:
+    """Refuse what no learner can be fed with, whatever it learns: the check of `jaxdl.run.fit`.
+
+    Values that are not finite pass: a run names the step, the layer and the rows that they spoil,
+    and may step over them (`transforms.skip_nonfinite`). So do traced arrays.
+
+    Args:
+        data: a whole data set or a batch, a pytree of arrays [n, ...]; None passes.
+        field: what the messages call it.
+
+    Raises:
+        InputError: arrays that are no numbers, have no row axis or no row, or differ in length;
+            integers that 32 bits do not hold; images with their channels first.
+
+    >>> check_rows({"input": np.zeros([64, 3]), "target": np.zeros([1])}, "data")
+    Traceback (most recent call last):
+    jaxdl.errors.InputError: data: got 'input: 64, target: 1', expected arrays of one length; ...
+    """
+    lengths = {}
+    for path, array in jax.tree_util.tree_leaves_with_path(data):
+        name = f"{field}{jax.tree_util.keystr(path)}"
+        shape, dtype = np.shape(array), getattr(array, "dtype", None)
+        numbers = dtype is not None and not np.issubdtype(dtype, np.object_)
+        found = f"{type(array).__name__} of {dtype}"
+        require(numbers, name, found, "an array of numbers", "use np.asarray; are the rows of one shape?")
+        length = shape[0] if shape else 0
+        remedy = "add the row axis, array[None]; is the data set empty?"
+        require(length >= 1, name, f"shape {shape}", "[n, ...] with one row or more", remedy)
+        lengths[jax.tree_util.keystr(path, simple=True, separator=".")] = length
+        _check_bits(array, name)
+        if len(shape) == 4:
+            _check_layout(shape, name)
+    shown = ", ".join(f"{name}: {length}" for name, length in lengths.items())
+    remedy = "one row for each example, in every array; do they belong together?"
+    require(len(set(lengths.values())) <= 1, field, shown, "arrays of one length", remedy)
+
+
+def _check_bits(array: Any, field: str) -> None:
+    """Refuse 64-bit integers that JAX would cut down to other numbers: 2**33 + 3 becomes 3."""
+    wide = isinstance(array, np.ndarray) and array.dtype in (np.int64, np.uint64)
+    if wide and not jax.config.values["jax_enable_x64"]:
+        limits = np.iinfo(np.int32 if array.dtype == np.int64 else np.uint32)
+        remedy = "number things from 0, or use jax.enable_x64"
+        expected = f"integers of 32 bits, {limits.min}..{limits.max}"
+        low, high = int(array.min(initial=0)), int(array.max(initial=0))
+        require(limits.min <= low and high <= limits.max, field, f"{low}..{high}", expected, remedy)
+
+
+def _check_layout(shape: tuple[int, ...], field: str) -> None:
+    """Refuse images [n, channels, height, width]: a network would take rows of pixels for channels."""
+    _, channels, height, width = shape
+    # A single channel might be a height of 1, so it must stand before a square.
+    first = channels == 3 or (channels == 1 and height == width)
+    wrong = first and min(height, width) > LARGEST_CHANNELS
+    remedy = "move the channels to the end: images.transpose(0, 2, 3, 1)"
+    require(not wrong, field, f"shape {shape}", "images [n, height, width, channels]", remedy)
+
+
 def _check_inputs(inputs: np.ndarray, field: str) -> None:
     """Rank, dtype, finiteness and, for float images, range."""
     require(
@@ -76,6 +139,8 @@ def _check_inputs(inputs: np.ndarray, field: str) -> None:
         "grey images need one channel: images[..., None]",
     )
     images = inputs.ndim == 4
+    if images:
+        _check_layout(inputs.shape, field)
     kinds = ("uint8", "float32") if images else ("float32",)
     require(inputs.dtype in kinds, field, str(inputs.dtype), " or ".join(kinds), "use .astype(np.float32)")
     if inputs.dtype == np.uint8:

@@ -3,7 +3,8 @@
 Header: two zero bytes, one byte for the type, one for the number of axes, then each axis as a
 big-endian 32-bit number; after it the values, big-endian, last axis fastest (LeCun, Cortes and
 Burges, "The MNIST database of handwritten digits", 1998). Reading is strict: a file that is one
-byte short or long, or claims another size than it has, is refused by name.
+byte short or long, or claims another size than it has, is refused by name. Of a gzipped file no
+more is unpacked than its header says, and nothing if that is more than `LARGEST`.
 """
 
 import gzip
@@ -11,6 +12,7 @@ import math
 import os
 import zlib
 from pathlib import Path
+from typing import IO, Any
 
 import numpy as np
 
@@ -18,6 +20,8 @@ from jaxdl.errors import InputError, require
 
 TYPES = {0x08: np.dtype(np.uint8), 0x0D: np.dtype(">f4")}  # the two that image sets are made of
 CODES = {dtype.newbyteorder("="): code for code, dtype in TYPES.items()}
+DAMAGED = "the file is cut short or damaged; fetch it again"
+LARGEST = 2**32  # bytes of an unpacked file: MNIST has 47 million, and memory is not without end
 FILES = {
     "train": ("train-images-idx3-ubyte", "train-labels-idx1-ubyte"),
     "test": ("t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"),
@@ -40,37 +44,36 @@ def read(path: str | os.PathLike[str]) -> np.ndarray:
     path = Path(path)
     field = f"file {path}"
     try:
-        content = path.read_bytes()
-        if content[:2] == b"\x1f\x8b":
-            content = gzip.decompress(content)
+        with path.open("rb") as plain:
+            gzipped = plain.read(2) == b"\x1f\x8b"
+        opened: Any = (gzip.open if gzipped else open)(path, "rb")
+        with opened as file:
+            dtype, shape = _header(file, field)
+            start, size = 4 + 4 * len(shape), math.prod(shape) * dtype.itemsize
+            claimed = f"{start + size} bytes for shape {shape}"
+            require(size <= LARGEST, field, claimed, f"at most {LARGEST} bytes of values", DAMAGED)
+            content = file.read(size + 1)  # one more than there are, to notice what is too long
     except FileNotFoundError:
         raise InputError(field, "no such file", "an IDX file", "check the folder") from None
     except (OSError, EOFError, zlib.error) as error:
         raise InputError(field, str(error), "a readable IDX file", "fetch it again") from None
+    found = f"{start + len(content)} bytes" + " or more" * (len(content) > size)
+    require(len(content) == size, field, found, claimed, DAMAGED)
+    return np.frombuffer(content, dtype).reshape(shape).astype(dtype.newbyteorder("="))
 
-    magic, remedy = content[:4], "is it an IDX file? fetch it again"
+
+def _header(file: IO[bytes], field: str) -> tuple[np.dtype, tuple[int, ...]]:
+    """The dtype and the shape that a file claims."""
+    magic, remedy = file.read(4), "is it an IDX file? fetch it again"
     require(len(magic) == 4 and magic[:2] == b"\0\0", field, magic.hex(), "a header 0000ttnn in hex", remedy)
     known = ", ".join(f"{code:#04x} ({dtype.name})" for code, dtype in TYPES.items())
     require(magic[2] in TYPES, field, f"type {magic[2]:#04x}", f"type {known}", remedy)
     dtype, axes = TYPES[magic[2]], magic[3]
-    start = 4 + 4 * axes
-    require(
-        axes >= 1 and len(content) >= start,
-        field,
-        f"{axes} axes, {len(content)} bytes",
-        "a header with the size of each axis",
-        remedy,
-    )
-    shape = tuple(int(size) for size in np.frombuffer(content, ">u4", axes, 4))
-    expected = start + math.prod(shape) * dtype.itemsize
-    require(
-        len(content) == expected,
-        field,
-        f"{len(content)} bytes",
-        f"{expected} bytes for shape {shape}",
-        "the file is cut short or damaged; fetch it again",
-    )
-    return np.frombuffer(content, dtype, offset=start).reshape(shape).astype(dtype.newbyteorder("="))
+    sizes = file.read(4 * axes)
+    whole = axes >= 1 and len(sizes) == 4 * axes
+    found, expected = f"{axes} axes, {len(sizes)} bytes", "a header with the size of each axis"
+    require(whole, field, found, expected, remedy)
+    return dtype, tuple(int(size) for size in np.frombuffer(sizes, ">u4"))
 
 
 def write(path: str | os.PathLike[str], array: np.ndarray) -> None:

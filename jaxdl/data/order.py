@@ -18,7 +18,7 @@ import jax.numpy as jnp
 from jax import lax
 from jax.core import Tracer
 
-from jaxdl.errors import require
+from jaxdl.errors import require, require_number
 
 # With 8 rounds the six orders of three rows are equally likely to within 1 %; 4 rounds: 7 %.
 ROUNDS = 8
@@ -50,14 +50,9 @@ def rows(key: jax.Array, step: jax.Array | int, n: int, batch_size: int) -> jax.
     >>> sorted(epoch)
     [0, 1, 2, 3, 4, 5]
     """
-    require(1 <= n < 2**31, "n", n, "a number of rows in 1..2**31 - 1", "give the rows of the data set")
-    require(
-        1 <= batch_size <= n,
-        "batch_size",
-        batch_size,
-        f"an integer in 1..{n}, the number of rows",
-        "use a smaller batch or more data",
-    )
+    require_number("n", n, 1, 2**31 - 1, whole=True, remedy="give the rows of the data set")
+    remedy = f"there are {n} rows: use a smaller batch or more data"
+    require_number("batch_size", batch_size, 1, n, whole=True, remedy=remedy)
     require(
         n * batch_size < 2**32,
         "batch_size",

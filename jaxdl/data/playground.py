@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from jaxdl.errors import require, require_choice
+from jaxdl.errors import require, require_choice, require_number
 
 RADIUS = 5.0  # half the width of the drawing, whose axes end at 6
 Draw = Callable[[np.random.Generator, int, float], tuple[np.ndarray, np.ndarray]]
@@ -41,8 +41,9 @@ def points(
     ((250, 2), (250,))
     """
     require_choice("dataset", name, NAMES)
-    require(0 <= noise <= 0.5, "noise", noise, "a number in 0..0.5", "the slides use 0")
-    require(n >= 4, "n", n, "at least 4 points", "the slides use 500")
+    require_number("seed", seed, 0, whole=True, remedy="0 is as good as any")
+    require_number("noise", noise, 0, 0.5, remedy="the slides use 0")
+    require_number("n", n, 4, whole=True, remedy="the slides use 500")
     count = round(n * train_share) if 0 < train_share < 1 else 0
     require(
         0 < count < n,

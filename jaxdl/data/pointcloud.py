@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from jaxdl.errors import require, require_choice
+from jaxdl.errors import require_choice, require_number
 
 Curve = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]  # position 0..1 -> x, y in -1..1
 
@@ -36,8 +36,9 @@ def cloud(name: str, seed: int, n: int = 500, noise: float = 0.05) -> np.ndarray
     (500, 2)
     """
     require_choice("cloud", name, NAMES)
-    require(n >= 1, "n", n, "at least 1 point", "500 make a clear picture")
-    require(noise >= 0, "noise", noise, "a number >= 0", "0 puts all points on the curve")
+    require_number("seed", seed, 0, whole=True, remedy="0 is as good as any")
+    require_number("n", n, 1, whole=True, remedy="500 make a clear picture")
+    require_number("noise", noise, 0, remedy="0 puts all points on the curve")
     generator = np.random.default_rng(seed)
     place = np.stack(CURVES[name](generator.uniform(0, 1, n)), axis=1)
     return (place + noise * generator.normal(size=(n, 2))).astype(np.float32)

@@ -6,7 +6,7 @@ int32 [n], where the rows are of uneven length: what follows the first `length` 
 
 import numpy as np
 
-from jaxdl.errors import require
+from jaxdl.errors import require, require_number
 
 LIMIT = 100.0  # all values of a progression, and the one to be found, are in 0..LIMIT
 SLIDE = {"6, 7, 8": ((6.0, 7.0, 8.0), 9.0), "2, 4, 8": ((2.0, 4.0, 8.0), 16.0)}  # 003:1036-1038
@@ -38,7 +38,8 @@ def progressions(seed: int, n: int, shortest: int = 3, longest: int = 6) -> Rows
     >>> rows["input"].shape, rows["target"].shape, int(rows["length"].min()) >= 3
     ((4, 6, 1), (4, 1), True)
     """
-    require(n >= 1, "n", n, "a number of rows >= 1", "use 1000")
+    require_number("seed", seed, 0, whole=True, remedy="0 is as good as any")
+    require_number("n", n, 1, whole=True, remedy="it counts rows; use 1000")
     lengths = f"{shortest}..{longest}"
     require(3 <= shortest <= longest, "shortest..longest", lengths, "3 <= shortest <= longest", "try 3..6")
     generator = np.random.default_rng(seed)
@@ -128,8 +129,9 @@ def adding(seed: int, n: int, length: int = 120) -> Rows:
     >>> bool(np.allclose((numbers * marks).sum(1), rows["target"][:, 0]))
     True
     """
-    require(n >= 1, "n", n, "a number of rows >= 1", "use 1000")
-    require(length >= 2, "length", length, "at least 2 steps", "100 or more are a test of memory")
+    require_number("seed", seed, 0, whole=True, remedy="0 is as good as any")
+    require_number("n", n, 1, whole=True, remedy="it counts rows; use 1000")
+    require_number("length", length, 2, whole=True, remedy="100 steps or more are a test of memory")
     generator = np.random.default_rng(seed)
     numbers = generator.uniform(0, 1, (n, length))
     half = length // 2

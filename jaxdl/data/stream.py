@@ -14,7 +14,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxdl.errors import InputError, require
+from jaxdl.errors import InputError, require, require_number
 
 Rows = Callable[[jax.Array, jax.Array, int, int], jax.Array]  # (key, step, n, batch_size) -> rows
 BLOCK = 64  # batches whose rows are found in one call, so that a call costs little per batch
@@ -54,12 +54,13 @@ def stream(
     >>> batches.close()
     """
     lengths = {name: len(array) for name, array in split.items()}
-    require(len(set(lengths.values())) == 1, "split", lengths, "arrays of equal length", "check the data")
-    require(start >= 0, "start", start, "a number >= 0", "count batches from 0")
-    require(prefetch >= 1, "prefetch", prefetch, "a number >= 1", "2 is enough")
-    return _batches(
-        split, _rows_of_step(rows, key, next(iter(lengths.values())), batch_size), start, prefetch
-    )
+    even = len(set(lengths.values())) == 1 and min(lengths.values()) >= 1
+    require(even, "split", lengths, "arrays of equal length, of one row or more", "check the data")
+    n = next(iter(lengths.values()))
+    require_number("batch_size", batch_size, 1, whole=True, remedy=f"the split has {n} rows")
+    require_number("start", start, 0, whole=True, remedy="count batches from 0")
+    require_number("prefetch", prefetch, 1, whole=True, remedy="2 is enough")
+    return _batches(split, _rows_of_step(rows, key, n, batch_size), start, prefetch)
 
 
 def _batches(

@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxdl.errors import InputError, require
+from jaxdl.errors import InputError, require, require_number
 
 EMBEDDED = Path(__file__).with_name("romeo_and_juliet.txt")
 
@@ -100,12 +100,14 @@ def windows(codes: np.ndarray, length: int, streams: int) -> dict[str, np.ndarra
       "start": bool [rows], True for the first window of a stream}, stream after stream.
 
     Raises:
-      InputError: a text too short for one window per stream.
+      InputError: counts below 1, or a text too short for one window per stream.
 
     >>> cut = windows(np.arange(9), length=2, streams=2)
     >>> cut["input"].tolist(), cut["target"][0].tolist(), cut["start"].tolist()
     ([[0, 1], [2, 3], [4, 5], [6, 7]], [1, 2], [True, False, True, False])
     """
+    for name, count in {"length": length, "streams": streams}.items():
+        require_number(name, count, 1, whole=True, remedy="100 characters and 32 streams are usual")
     each = (len(codes) - 1) // (length * streams)
     expected = f"more than {streams} x {length} characters"
     require(each >= 1, "text", f"{len(codes)} characters", expected, "fewer rows or shorter windows")
@@ -131,6 +133,8 @@ def streams(codes: np.ndarray, shortest: int = 500, most: int = 32) -> dict[str,
     >>> streams(np.arange(1501))["input"].shape
     (3, 500)
     """
+    for name, count in {"shortest": shortest, "most": most}.items():
+        require_number(name, count, 1, whole=True, remedy="try the default")
     rows = int(np.clip(len(codes) // shortest, 1, most))
     cut = windows(codes, (len(codes) - 1) // rows, rows)
     return {"input": cut["input"], "target": cut["target"]}
@@ -151,6 +155,7 @@ def in_order(key: jax.Array, step: jax.Array | int, n: int, batch_size: int) -> 
     Array([1, 4], dtype=int32)
     """
     remedy = "cut the text with streams=batch_size"
+    require_number("batch_size", batch_size, 1, whole=True, remedy=remedy)
     require(n % batch_size == 0, "batch_size", batch_size, f"the number of streams of {n} windows", remedy)
     each = n // batch_size
     return (jnp.arange(batch_size) * each + step % each).astype(jnp.int32)

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from flax import struct
 
 from jaxdl.envs.environment import NO_LIMIT, Environment, Key, Step, check_time_limit
-from jaxdl.errors import require
+from jaxdl.errors import require_number
 
 
 class Params(struct.PyTreeNode):
@@ -43,8 +43,8 @@ def environment(
     >>> env.actions, env.observation.shape
     (3, (10, 5, 1))
     """
-    require(rows >= 2, "rows", rows, "at least 2", "bsuite uses 10")
-    require(columns >= 1, "columns", columns, "at least 1", "bsuite uses 5")
+    require_number("rows", rows, 2, whole=True, remedy="bsuite uses 10")
+    require_number("columns", columns, 1, whole=True, remedy="bsuite uses 5")
 
     def observe(state: State) -> jax.Array:
         place = jnp.arange(rows * columns)

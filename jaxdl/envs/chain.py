@@ -7,7 +7,7 @@ import numpy as np
 
 from jaxdl.envs import tables
 from jaxdl.envs.environment import Environment, check_time_limit
-from jaxdl.errors import require
+from jaxdl.errors import require_number
 
 optimal_q = tables.optimal_q  # (params, discount) -> Q*, float32 [states, actions]
 
@@ -37,8 +37,8 @@ def environment(
     >>> env.actions, env.observation.shape
     (2, (5,))
     """
-    require(states >= 2, "states", states, "at least 2", "Strens uses 5")
-    require(0 <= slip <= 1, "slip", slip, "a probability in 0..1", "Strens uses 0.2")
+    require_number("states", states, 2, whole=True, remedy="Strens uses 5")
+    require_number("slip", slip, 0, 1, remedy="Strens uses 0.2")
     identity = np.eye(states, dtype=np.float32)
     ahead = identity[np.minimum(np.arange(states) + 1, states - 1)]
     back = identity[np.zeros(states, int)]

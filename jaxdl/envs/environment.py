@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 from flax import struct
 
-from jaxdl.errors import require
+from jaxdl.errors import require, require_number
 
 Key = jax.Array  # a typed key, `jax.random.key(seed)`
 Params = Any  # pytree of numbers, with at least `time_limit`
@@ -89,7 +89,7 @@ def sticky_actions(environment: Environment, probability: float = 0.1) -> Enviro
     Raises:
       InputError: `probability` outside 0..1.
     """
-    require(0 <= probability <= 1, "sticky", probability, "a probability in 0..1", "MinAtar uses 0.1")
+    require_number("sticky", probability, 0, 1, remedy="it is a probability; MinAtar uses 0.1")
 
     def reset(key: Key, params: Params) -> tuple[jax.Array, StickyState]:
         observation, state = environment.reset(key, params)
@@ -125,6 +125,6 @@ def check_time_limit(time_limit: int | None) -> int:
     jaxdl.errors.InputError: time_limit: got 0, expected an integer >= 1; None is no limit
     """
     limit = NO_LIMIT if time_limit is None else time_limit
-    valid = isinstance(limit, int) and 1 <= limit <= NO_LIMIT
+    valid = isinstance(limit, int) and not isinstance(limit, bool) and 1 <= limit <= NO_LIMIT
     require(valid, "time_limit", time_limit, "an integer >= 1", "None is no limit")
     return limit

@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxdl.envs.environment import Environment, Key
+from jaxdl.errors import require_number
 
 Policy = Callable[[jax.Array], jax.Array]  # observations [batch, ...] -> actions int32 [batch]
 
@@ -25,11 +26,16 @@ def episode_returns(
     Returns:
       float32 [episodes].
 
+    Raises:
+      InputError: no episodes, or no steps.
+
     >>> from jaxdl.envs import catch
     >>> stay = lambda observations: jnp.ones(len(observations), jnp.int32)
     >>> bool(jnp.abs(episode_returns(catch.environment(), stay, jax.random.key(0), 3)).min())
     True
     """
+    for name, count in {"episodes": episodes, "limit": limit}.items():
+        require_number(name, count, 1, whole=True, remedy="100 episodes are usual")
     reset, step = jax.vmap(environment.reset, (0, None)), jax.vmap(environment.step, (0, 0, 0, None))
     start, going = jax.random.split(key)
     observation, env_state = reset(jax.random.split(start, episodes), environment.params)

@@ -6,7 +6,7 @@ import numpy as np
 
 from jaxdl.envs import tables
 from jaxdl.envs.environment import Environment, check_time_limit
-from jaxdl.errors import require
+from jaxdl.errors import require, require_number
 
 # The world of Russell and Norvig, "Artificial Intelligence: A Modern Approach", chapter 17.
 GRID = (
@@ -57,7 +57,7 @@ def environment(
     Array([0.5, 1. , 0. ], dtype=float32)
     """
     _check(grid)
-    require(0 <= slip <= 1, "slip", slip, "a probability in 0..1", "0 is a walker that never slips")
+    require_number("slip", slip, 0, 1, remedy="0 is a walker that never slips")
     cells = np.array([list(row) for row in grid]).ravel()
     towards = np.eye(len(cells), dtype=np.float32)[_destinations(grid)]  # [states, actions, states]
     sideways = (np.roll(towards, 1, axis=1) + np.roll(towards, -1, axis=1)) / 2

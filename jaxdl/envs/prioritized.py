@@ -10,10 +10,20 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 from flax import struct
-from jax.core import Tracer
 
-from jaxdl.envs.replay import Key, Replay, Rows, Sample, empty, read, require_batch, require_capacity, write
-from jaxdl.errors import require
+from jaxdl.envs.replay import (
+    Key,
+    Replay,
+    Rows,
+    Sample,
+    empty,
+    read,
+    require_batch,
+    require_capacity,
+    require_filled,
+    write,
+)
+from jaxdl.errors import require_number
 
 WIDTH = 32  # children of a node: 8 and 16 are about as fast, 64 and 128 slower
 
@@ -63,10 +73,8 @@ def prioritized(
     """
     require_capacity(capacity)
     for name, share in {"exponent": exponent, "importance": importance}.items():
-        if not isinstance(share, Tracer):
-            require(bool(0 <= share <= 1), name, share, "a number in [0, 1]", "try the default")
-    if not isinstance(epsilon, Tracer):
-        require(bool(0 < epsilon < float("inf")), "epsilon", epsilon, "a number > 0", "try the default")
+        require_number(name, share, 0, 1, remedy="try the default")
+    require_number("epsilon", epsilon, 0, open_low=True, remedy="try the default")
 
     def init(row: Any) -> PrioritizedState:
         rows, zero = empty(row, capacity), jnp.zeros((), jnp.int32)
@@ -80,6 +88,7 @@ def prioritized(
 
     def sample(state: PrioritizedState, key: Key, batch_size: int) -> Sample:
         require_batch(batch_size)
+        require_filled(state.size)
         index, leaves = draw(state.levels, key, batch_size)
         # The constant of the tree and the capacity cancel.
         weights = (leaves.min() / leaves) ** importance

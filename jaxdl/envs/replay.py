@@ -15,7 +15,7 @@ import jax
 import jax.numpy as jnp
 from flax import struct
 
-from jaxdl.errors import require
+from jaxdl.errors import require, require_number
 
 Key = jax.Array  # a typed key, `jax.random.key(seed)`
 Rows = Any  # pytree of arrays [rows, ...]
@@ -64,7 +64,7 @@ def uniform(capacity: int) -> Replay:
 
     Raises:
       InputError: a capacity below 1; in `add`, a number of rows that does not divide it, or rows
-        of another structure, shape or dtype; in `sample`, a batch below 1.
+        of another structure, shape or dtype; in `sample`, a batch below 1, or no rows.
 
     >>> replay = uniform(capacity=4)
     >>> state = replay.init(jnp.float32(0))
@@ -85,6 +85,7 @@ def uniform(capacity: int) -> Replay:
 
     def sample(state: UniformState, key: Key, batch_size: int) -> Sample:
         require_batch(batch_size)
+        require_filled(state.size)
         index = jax.random.randint(key, (batch_size,), 0, state.size, jnp.int32)
         return Sample(read(state.rows, index), index, jnp.ones(batch_size, jnp.float32))
 
@@ -139,6 +140,11 @@ def require_capacity(capacity: int) -> None:
     require(valid, "capacity", capacity, "an integer in 1..2**31-1", "10,000 to 1,000,000 are usual")
 
 
+def require_filled(size: jax.Array) -> None:
+    """Raise `InputError` unless a row has been filled; a size that is traced passes."""
+    require_number("rows filled", size, 1, whole=True, remedy="add rows before you sample")
+
+
 def require_batch(batch_size: int) -> None:
     """Raise `InputError` unless a batch has a row."""
-    require(batch_size >= 1, "batch_size", batch_size, "an integer >= 1", "32 and 64 are usual")
+    require_number("batch_size", batch_size, 1, whole=True, remedy="32 and 64 are usual")

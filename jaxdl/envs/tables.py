@@ -9,8 +9,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import struct
+from jax.core import Tracer
 
 from jaxdl.envs.environment import NO_LIMIT, Environment, Key, Step
+from jaxdl.errors import require, require_number
 
 Array = jax.Array | np.ndarray
 
@@ -37,7 +39,11 @@ def environment(table: Table) -> Environment:
     """The environment that a table describes.
 
     All of them share their `reset` and `step`, so tables of the same shape need one compilation.
+
+    Raises:
+      InputError: arrays that do not fit together, or rows of no probabilities.
     """
+    _check(table)
     _, actions, _ = table.probability.shape
     seen = jax.ShapeDtypeStruct(table.observations.shape[1:], table.observations.dtype)
     return Environment(_reset, _step, table, actions, seen)
@@ -92,6 +98,9 @@ def optimal_q(table: Table, discount: jax.Array | float, sweeps: int = 10_000) -
     Returns:
       float32 [states, actions], 0 in terminal states.
 
+    Raises:
+      InputError: discount outside of 0..1.
+
     >>> from jaxdl.envs import chain
     >>> optimal_q(chain.environment(slip=0.0).params, discount=0.5).round(2)
     Array([[ 2. ,  4. ],
@@ -100,6 +109,8 @@ def optimal_q(table: Table, discount: jax.Array | float, sweeps: int = 10_000) -
            [10. ,  4. ],
            [20. ,  4. ]], dtype=float32)
     """
+
+    require_number("discount", discount, 0, 1, remedy="0.9 is usual")
 
     def improves(carry: tuple[jax.Array, jax.Array, jax.Array]) -> jax.Array:
         sweep, before, after = carry
@@ -111,3 +122,23 @@ def optimal_q(table: Table, discount: jax.Array | float, sweeps: int = 10_000) -
 
     nothing = jnp.zeros(table.probability.shape[:2], jnp.float32)
     return jax.lax.while_loop(improves, sweep, (jnp.int32(0), nothing + jnp.inf, nothing))[2]
+
+
+def _check(table: Table) -> None:
+    """Refuse shapes that do not fit, and, where they are known, rows that are no probabilities."""
+    shape = np.shape(table.probability)
+    remedy = "see `Table`"
+    cube = len(shape) == 3 and shape[0] == shape[2] and min(shape) >= 1
+    require(cube, "probability", f"shape {shape}", "[states, actions, states]", remedy)
+    states = shape[0]
+    require(np.shape(table.reward) == shape, "reward", f"shape {np.shape(table.reward)}", f"{shape}", remedy)
+    for name in ("terminal", "start", "observations"):
+        found = np.shape(getattr(table, name))
+        fits = found[:1] == (states,) and (name == "observations" or len(found) == 1)
+        require(fits, name, f"shape {found}", f"one for each of {states} states", remedy)
+    if not any(isinstance(x, Tracer) for x in jax.tree.leaves(table)):
+        leaving = np.asarray(table.probability)[~np.asarray(table.terminal, bool)]
+        for name, rows in {"probability": leaving, "start": np.asarray(table.start)}.items():
+            right = bool((rows >= 0).all() and np.allclose(rows.sum(-1), 1, atol=1e-4))
+            remedy = "divide each row by its sum"
+            require(right, name, f"sums {rows.sum(-1).tolist()}", "probabilities with the sum 1", remedy)

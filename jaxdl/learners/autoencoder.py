@@ -13,7 +13,7 @@ import optax
 from jax.core import Tracer
 
 from jaxdl import losses, metrics
-from jaxdl.errors import require
+from jaxdl.errors import require_number
 from jaxdl.learner import (
     AUGMENT,
     EVALUATE,
@@ -73,8 +73,7 @@ def learner(
     ['active', 'error', 'loss']
     """
     for name, value in {"noise": noise, "sparsity": sparsity}.items():
-        if not isinstance(value, Tracer):
-            require(bool(value >= 0), name, value, "a number >= 0", "0 switches it off")
+        require_number(name, value, 0, remedy="0 switches it off")
     noisy = isinstance(noise, Tracer) or noise > 0
 
     def loss_fn(params, stats, batch: Batch):
@@ -112,7 +111,11 @@ def evaluate(model: Any, noise: float = 0.0) -> Callable[[TrainState, Batch], me
       model: as for `learner`.
       noise: standard deviation on the inputs. A batch may bring `"noisy"` inputs of its own, so
         that several models are judged on the same ones; else they are drawn from the run's key.
+
+    Raises:
+      InputError: noise negative.
     """
+    require_number("noise", noise, 0, remedy="0 switches it off")
 
     def run(state: TrainState, batch: Batch) -> metrics.Sums:
         clean = unit_range(batch["input"])

@@ -17,7 +17,7 @@ import optax
 from flax import struct
 
 from jaxdl import losses
-from jaxdl.errors import require, require_choice
+from jaxdl.errors import require, require_choice, require_number
 from jaxdl.learner import (
     INIT,
     NOISE,
@@ -91,7 +91,7 @@ def learner(
         require_choice("loss", loss, losses.ADVERSARIAL)
     game = losses.ADVERSARIAL[loss] if isinstance(loss, str) else loss
     for name, number in {"latents": latents, "discriminator_steps": discriminator_steps}.items():
-        require(number >= 1, name, number, "an integer >= 1", "try the default")
+        require_number(name, number, 1, whole=True, remedy="try the default")
 
     def discriminator_loss(params, stats, batch: Batch, opponent: Net):
         fake, _ = _apply(generator, opponent.params, opponent.stats, batch["noise"])

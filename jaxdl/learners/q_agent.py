@@ -5,6 +5,7 @@ environment is on the device (`jaxdl.learners.dqn`) or outside (`jaxdl.run.play`
 from it is learned here.
 """
 
+import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -18,7 +19,7 @@ from jaxdl import losses
 from jaxdl.envs.replay import Replay
 from jaxdl.envs.returns import n_step as n_step_returns
 from jaxdl.envs.transition import Transition
-from jaxdl.errors import require, require_choice
+from jaxdl.errors import require, require_choice, require_number
 from jaxdl.learner import INIT, NOISE, Key, Metrics, Net, Params, init_net, inspect_net, stream, update_net
 
 LOSSES = {"huber": optax.losses.huber_loss, "squared": optax.losses.squared_error}
@@ -114,11 +115,13 @@ def agent(
     rows = rollout * environments
     _check_counts(environments, rollout, updates, batch_size, n_step, target_every)
     _check_shares(discount=discount, tau=tau, exploration=epsilons(0))
+    require_number("warmup", warmup, 0, whole=True, remedy="try the default")
     warm = warmup_steps(warmup, environments, rollout, batch_size, n_step)
     _check_buffer(replay.capacity, rows, environments, batch_size, n_step, (warm - n_step + 1) * environments)
     if support is not None:
         rising = "two numbers, the lowest return first"
-        require(support[0] < support[1], "support", support, rising, "take the returns that are possible")
+        finite = -math.inf < support[0] < support[1] < math.inf
+        require(finite, "support", support, rising, "take the returns that are possible")
 
     def outputs(params: Params, observation: jax.Array, key: Key | None) -> jax.Array:
         return network.apply({"params": params}, observation, rngs=None if key is None else {"noise": key})
@@ -259,13 +262,12 @@ def _pick(outputs: jax.Array, actions: jax.Array) -> jax.Array:
 def _check_counts(*counts: int) -> None:
     names = ("environments", "rollout", "updates", "batch_size", "n_step", "target_every")
     for name, count in zip(names, counts, strict=True):
-        require(count >= 1, name, count, "an integer >= 1", "try the default")
+        require_number(name, count, 1, whole=True, remedy="try the default")
 
 
 def _check_shares(**shares: Any) -> None:
     for name, value in shares.items():
-        if not isinstance(value, Tracer):
-            require(bool(0 <= value <= 1), name, value, "a number in [0, 1]", "try the default")
+        require_number(name, value, 0, 1, remedy="try the default")
 
 
 def _check_buffer(

@@ -8,10 +8,9 @@ import jax
 import jax.numpy as jnp
 import optax
 from flax import struct
-from jax.core import Tracer
 
 from jaxdl.envs import Environment, auto_reset
-from jaxdl.errors import require
+from jaxdl.errors import require, require_number
 from jaxdl.learner import INIT, NOISE, Key, Learner, Metrics, stream
 
 
@@ -61,12 +60,11 @@ def learner(
     is_number = seen.shape == () and jnp.issubdtype(seen.dtype, jnp.integer)
     remedy = "use learners.dqn, or an environment that names its states (one_hot=False)"
     require(is_number, "observation", f"{seen.dtype}{seen.shape}", "the number of a state, int32 []", remedy)
-    require(states >= 1, "states", states, "an integer >= 1", "count them")
+    require_number("states", states, 1, whole=True, remedy="count them")
     rates, epsilons = _schedule(learning_rate), _schedule(exploration)
     checked = {"learning_rate": rates(0), "discount": discount, "exploration": epsilons(0)}
     for name, value in checked.items():
-        if not isinstance(value, Tracer):
-            require(bool(0 <= value <= 1), name, value, "a number in [0, 1]", "try the default")
+        require_number(name, value, 0, 1, remedy="try the default")
     advance = auto_reset(environment)
 
     def init(key: Key, batch: None) -> QTableState:

@@ -17,7 +17,7 @@ import optax
 from flax import struct
 
 from jaxdl import losses, metrics
-from jaxdl.errors import require
+from jaxdl.errors import require, require_number
 from jaxdl.learner import (
     NOISE,
     Batch,
@@ -30,6 +30,7 @@ from jaxdl.learner import (
     stream,
     update_net,
 )
+from jaxdl.learners import checks
 
 
 class SequenceState(struct.PyTreeNode):
@@ -70,7 +71,8 @@ def learner(
       A learner on `SequenceState` whose metrics are `{"loss": []}`.
 
     Raises:
-      InputError: `carried` with `average`: the carry of a device would be lost in the mean.
+      InputError: `carried` with `average`: the carry of a device would be lost in the mean; in
+        `init`, tokens that the vocabulary lacks, or lengths that are not in 1..time.
 
     >>> from jaxdl import models
     >>> batch = {"input": jnp.zeros((4, 7), jnp.int32), "target": jnp.ones((4, 7), jnp.int32)}
@@ -105,6 +107,7 @@ def learner(
         return {**batch, "carry": state.carry} if carried else batch
 
     def init(key: Key, batch: Batch) -> SequenceState:
+        checks.sequences(model, batch)
         first = init_state(model, optimizer, key, batch["input"])
         variables = {"params": first.net.params, **first.net.stats}
         _, carry = jax.eval_shape(model.apply, variables, batch["input"])
@@ -181,13 +184,18 @@ def sample(model: Any, length: int) -> Callable[..., jax.Array]:
       prefers what is likely.
 
     Raises:
-      InputError: length < 1.
+      InputError: length < 1; a temperature that is not > 0, or a prompt without a token.
     """
-    require(length >= 1, "length", length, "a number of tokens >= 1", "use 2000")
+    require_number("length", length, 1, whole=True, remedy="it counts tokens; use 2000")
 
     def draw(
         state: SequenceState, key: Key, prompt: jax.Array, temperature: jax.Array | float = 1.0
     ) -> jax.Array:
+        require_number(
+            "temperature", temperature, 0, open_low=True, remedy="small ones take what is likeliest"
+        )
+        some = prompt.ndim == 2 and prompt.shape[1] >= 1
+        require(some, "prompt", prompt.shape, "tokens [batch, time >= 1]", "begin with one token")
         variables = {"params": state.net.params, **state.net.stats}
         logits, carry = model.apply(variables, prompt)
 

@@ -13,7 +13,7 @@ import optax
 from jax.core import Tracer
 
 from jaxdl import losses, metrics
-from jaxdl.errors import require
+from jaxdl.errors import require_number
 from jaxdl.learner import (
     AUGMENT,
     NOISE,
@@ -29,6 +29,7 @@ from jaxdl.learner import (
     unit_range,
     update_net,
 )
+from jaxdl.learners import checks
 
 Augment = Callable[[Key, jax.Array], jax.Array]  # one example: (key, input) -> input
 
@@ -59,7 +60,7 @@ def learner(
       A learner on `TrainState` whose metrics are `{"loss": []}`.
 
     Raises:
-      InputError: l1 or l2 negative.
+      InputError: l1 or l2 negative; in `init`, labels that `losses.cross_entropy` cannot count.
 
     >>> from jaxdl import models
     >>> batch = {"input": jnp.zeros((4, 8, 8, 1)), "target": jnp.array([0, 1, 2, 3])}
@@ -70,8 +71,7 @@ def learner(
     (1, ())
     """
     for name, weight in {"l1": l1, "l2": l2}.items():
-        if not isinstance(weight, Tracer):
-            require(bool(weight >= 0), name, weight, "a number >= 0", "0 switches the penalty off")
+        require_number(name, weight, 0, remedy="0 switches the penalty off")
     penalised = any(isinstance(weight, Tracer) or weight > 0 for weight in (l1, l2))
 
     def loss_fn(params, stats, batch: Batch, key: Key):
@@ -95,7 +95,9 @@ def learner(
         return {**batch, "input": jax.vmap(augment)(keys, batch["input"])}
 
     def init(key: Key, batch: Batch) -> TrainState:
-        return init_state(model, optimizer, key, unit_range(batch)["input"])
+        state = init_state(model, optimizer, key, unit_range(batch)["input"])
+        checks.labels(model, state.net, loss, batch)
+        return state
 
     def step(state: TrainState, batch: Batch) -> tuple[TrainState, Metrics]:
         noise = stream(state.key, NOISE, state.step)

@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import optax
 
 from jaxdl import losses, metrics
-from jaxdl.errors import require, require_choice
+from jaxdl.errors import require, require_choice, require_number
 from jaxdl.learner import (
     AUGMENT,
     EVALUATE,
@@ -29,6 +29,7 @@ from jaxdl.learner import (
     unit_range,
     update_net,
 )
+from jaxdl.learners import checks
 
 Augment = Callable[[Key, jax.Array], jax.Array]  # one example: (key, input) -> input
 OBJECTIVES = ("elbo", "iwae")
@@ -69,7 +70,8 @@ def learner(
 
     Raises:
       InputError: an unknown objective, samples < 1, a negative beta or free_bits, or either of
-        them with "iwae", which has no divergence to weigh.
+        them with "iwae", which has no divergence to weigh; in `init`, inputs outside of 0..1 for
+        a Bernoulli likelihood.
 
     >>> from jaxdl import models
     >>> batch = {"input": jnp.ones((4, 8, 8, 1))}
@@ -80,9 +82,9 @@ def learner(
     (1, ())
     """
     require_choice("objective", objective, OBJECTIVES)
-    require(samples >= 1, "samples", samples, "an integer >= 1", "1 is the usual choice for the ELBO")
-    require(beta >= 0, "beta", beta, "a number >= 0", "1 gives the bound")
-    require(free_bits >= 0, "free_bits", free_bits, "a number >= 0", "0 switches it off")
+    require_number("samples", samples, 1, whole=True, remedy="1 is the usual choice for the ELBO")
+    require_number("beta", beta, 0, remedy="1 gives the bound")
+    require_number("free_bits", free_bits, 0, remedy="0 switches it off")
     plain = beta == 1 and free_bits == 0
     remedy = "they belong to the ELBO"
     require(objective == "elbo" or plain, "beta, free_bits", (beta, free_bits), "1 and 0 with 'iwae'", remedy)
@@ -106,6 +108,7 @@ def learner(
         return {"input": x, "noise": noise}
 
     def init(key: Key, batch: Batch) -> TrainState:
+        checks.probabilities(model, batch)
         return init_state(model, optimizer, key, unit_range(batch["input"]))
 
     def step(state: TrainState, batch: Batch) -> tuple[TrainState, Metrics]:
@@ -164,9 +167,11 @@ def evaluate(model: Any, samples: int = 1, chunk: int = 10) -> Callable[[TrainSt
     Raises:
       InputError: `samples` < 1, or not a multiple of `chunk` where it is larger.
     """
+    for name, count in {"samples": samples, "chunk": chunk}.items():
+        require_number(name, count, 1, whole=True, remedy="try the default")
     chunk = min(chunk, samples)
     remedy = "choose another chunk"
-    require(samples >= 1 and samples % chunk == 0, "samples", samples, f"a multiple of {chunk}", remedy)
+    require(samples % chunk == 0, "samples", samples, f"a multiple of {chunk}", remedy)
 
     def run(state: TrainState, batch: Batch) -> metrics.Sums:
         x = unit_range(batch["input"])

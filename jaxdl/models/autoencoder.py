@@ -6,7 +6,7 @@ from collections.abc import Callable
 import flax.linen as nn
 import jax
 
-from jaxdl.errors import require
+from jaxdl.errors import require, require_number, require_widths
 from jaxdl.models.activations import linear
 from jaxdl.models.layers import Conv, require_images
 from jaxdl.models.transposed import ConvTranspose
@@ -42,6 +42,7 @@ class Autoencoder(nn.Module):
 
     def setup(self) -> None:
         """Two networks, so that either can be used alone."""
+        require_number("code", self.code, 1, whole=True, remedy="8 is the default")
         self.encoder = Encoder(self.code, self.widths, self.features, self.activation)
         self.decoder = Decoder(self.shape, self.widths, self.features, self.activation)
 
@@ -74,6 +75,9 @@ class Encoder(nn.Module):
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
         """[batch, ...] to [batch, outputs]."""
+        require_widths("widths", self.widths)
+        require_widths("features", self.features)
+        require_number("outputs", self.outputs, 1, whole=True, remedy="one for each number of the code")
         if self.features:
             require_images(x)
         for i, features in enumerate(self.features, start=1):

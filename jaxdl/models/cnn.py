@@ -3,7 +3,7 @@
 import flax.linen as nn
 import jax
 
-from jaxdl.errors import require
+from jaxdl.errors import require_number, require_widths
 from jaxdl.models.layers import Conv, Padding, max_pool, require_images
 
 
@@ -43,10 +43,13 @@ class CNN(nn.Module):
 
         Raises:
           InputError: an input that is not a batch of images, images too small for the levels,
-            or a dropout outside [0, 1).
+            or a field out of range.
         """
         require_images(x)
-        require(0 <= self.dropout < 1, "dropout", self.dropout, "a number in [0, 1)", "0 switches it off")
+        require_number("dropout", self.dropout, 0, 1, open_high=True, remedy="0 switches it off")
+        require_widths("features", self.features)
+        for name, count in {"hidden": self.hidden, "outputs": self.outputs}.items():
+            require_number(name, count, 1, whole=True, remedy="try the default")
         for i, features in enumerate(self.features, start=1):
             x = Conv(
                 features,

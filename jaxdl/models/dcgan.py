@@ -15,7 +15,7 @@ import jax
 import jax.numpy as jnp
 from flax.typing import Initializer
 
-from jaxdl.errors import require
+from jaxdl.errors import require, require_number, require_widths
 from jaxdl.models.layers import Conv, require_images
 from jaxdl.models.transposed import ConvTranspose
 
@@ -59,6 +59,8 @@ class Generator(nn.Module):
         """
         require(noise.ndim == 2, "noise", noise.shape, "the shape [batch, latents]", "missing batch axis?")
         require(len(self.widths) >= 1, "widths", self.widths, "one width or more", "see Generator")
+        _check_sizes(self)
+        require_number("channels", self.channels, 1, whole=True, remedy="1 for grey images, 3 for colours")
         x = noise[:, None, None, :]
         for i, width in enumerate((*self.widths, self.channels), start=1):
             x = ConvTranspose(
@@ -107,6 +109,7 @@ class Discriminator(nn.Module):
           InputError: an input that is not a batch of images, or images of another size.
         """
         require_images(x)
+        _check_sizes(self)
         side = self.start * 2 ** len(self.widths)
         remedy = "change widths or start"
         require(x.shape[1:3] == (side, side), "images", x.shape, f"{side} x {side} pixels", remedy)
@@ -130,6 +133,11 @@ class Discriminator(nn.Module):
                 x = _norm(self, train, f"norm{i}")(x)
             x = nn.leaky_relu(x, SLOPE)
         return conv(1, self.start, 1, 0, "logit")(x).reshape(len(x))
+
+
+def _check_sizes(model: Generator | Discriminator) -> None:
+    require_widths("widths", model.widths)
+    require_number("start", model.start, 1, whole=True, remedy="4 makes 64x64 pixels of four widths")
 
 
 def _norm(model: Generator | Discriminator, train: bool, name: str) -> Callable[[jax.Array], jax.Array]:

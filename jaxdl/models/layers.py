@@ -15,7 +15,7 @@ from flax.linen.dtypes import promote_dtype
 from flax.typing import Initializer
 from jax import lax
 
-from jaxdl.errors import require, require_choice
+from jaxdl.errors import require, require_choice, require_number, require_widths
 from jaxdl.models.canonical import LAYOUT, Pads, Pair, canonical_conv, tiled_max_pool
 
 Padding = str | int | Sequence[Pair]  # "SAME", "VALID", one border on all sides, or `Pads`
@@ -69,6 +69,8 @@ class Conv(nn.Module):
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
         """[batch, height, width, in] to [batch, new height, new width, features]."""
+        require_images(x)
+        require_layer(self.features, self.kernel_size, self.strides)
         shape = (*pair(self.kernel_size), x.shape[-1], self.features)
         kernel = self.param("kernel", self.kernel_init, shape)
         bias = self.param("bias", self.bias_init, (self.features,)) if self.use_bias else None
@@ -146,6 +148,7 @@ def max_pool(
     require_images(x)
     window = pair(window)
     strides = window if strides is None else pair(strides)
+    require_widths("window, strides", (*window, *strides), "1 leaves the image as it is")
     pads = explicit_padding(x, window, strides, padding)
     side_by_side = strides == window and pads == ((0, 0), (0, 0))
     if resolve(implementation) == "fast" and side_by_side:
@@ -183,6 +186,13 @@ def explicit_padding(x: jax.Array, window: Pair, strides: Pair, padding: Padding
         "use larger images, fewer layers or more padding",
     )
     return (top, bottom), (left, right)
+
+
+def require_layer(features: int, kernel_size: int | Pair, strides: int | Pair) -> None:
+    """Raise `InputError` unless a convolution has filters, a kernel and steps of at least 1."""
+    require_number("features", features, 1, whole=True, remedy="leave the layer out instead")
+    require_widths("kernel_size", pair(kernel_size), "3 is the usual choice")
+    require_widths("strides", pair(strides), "1 visits every pixel")
 
 
 def require_images(x: jax.Array) -> None:

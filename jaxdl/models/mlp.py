@@ -5,7 +5,7 @@ from collections.abc import Callable
 import flax.linen as nn
 import jax
 
-from jaxdl.errors import require
+from jaxdl.errors import require, require_number, require_widths
 
 
 class MLP(nn.Module):
@@ -38,10 +38,13 @@ class MLP(nn.Module):
         key "dropout".
 
         Raises:
-          InputError: an input without a batch axis, or a dropout outside [0, 1).
+          InputError: an input without a batch axis, or a field out of range.
         """
         require(x.ndim >= 2, "input", x.shape, "the shape [batch, ...]", "missing batch axis?")
-        require(0 <= self.dropout < 1, "dropout", self.dropout, "a number in [0, 1)", "0 switches it off")
+        require_number("dropout", self.dropout, 0, 1, open_high=True, remedy="0 switches it off")
+        require_widths("widths", self.widths)
+        require_number("outputs", self.outputs, 1, whole=True, remedy="one for each class")
+        require(callable(self.activation), "activation", self.activation, "a function", "such as jax.nn.relu")
         x = x.reshape(x.shape[0], -1)
         for i, width in enumerate(self.widths, start=1):
             x = nn.Dense(width, use_bias=not self.batch_norm, name=f"dense{i}")(x)

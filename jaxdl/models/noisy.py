@@ -5,6 +5,8 @@ import jax
 import jax.numpy as jnp
 from flax.typing import Initializer
 
+from jaxdl.errors import require_number
+
 
 class NoisyDense(nn.Module):
     """y = x (W + S * noise) + b + s * noise, all of W, S, b and s learned.
@@ -30,6 +32,8 @@ class NoisyDense(nn.Module):
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
         """[batch, inputs] to [batch, features]."""
+        require_number("features", self.features, 1, whole=True, remedy="leave the layer out instead")
+        require_number("sigma", self.sigma, 0, remedy="0.5 is the paper's")
         inputs = x.shape[-1]
         mean, deviation = _uniform(inputs**-0.5), nn.initializers.constant(self.sigma * inputs**-0.5)
         kernel = self.param("kernel", mean, (inputs, self.features))

@@ -4,7 +4,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from jaxdl.errors import require
+from jaxdl.errors import require, require_number, require_widths
 from jaxdl.models.layers import Conv
 from jaxdl.models.noisy import NoisyDense
 
@@ -66,7 +66,9 @@ class QNetwork(nn.Module):
     def _prepare(self, x: jax.Array) -> jax.Array:
         require(x.ndim >= 2, "observation", x.shape, "the shape [batch, ...]", "missing batch axis?")
         for name, count in {"actions": self.actions, "atoms": self.atoms}.items():
-            require(count >= 1, name, count, "an integer >= 1", "Q values have 1 atom, C51 has 51")
+            require_number(name, count, 1, whole=True, remedy="Q values have 1 atom, C51 has 51")
+        for name, widths in {"widths": self.widths, "features": self.features}.items():
+            require_widths(name, widths)
         if x.dtype == jnp.uint8:
             x = x.astype(jnp.float32) / 255
         elif not jnp.issubdtype(x.dtype, jnp.floating):

@@ -11,7 +11,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from jaxdl.errors import require, require_choice
+from jaxdl.errors import require, require_choice, require_number
 from jaxdl.models.cells import CELLS, Carry, unroll
 
 
@@ -109,7 +109,7 @@ class RecurrentNet(nn.Module):
           and the carry.
 
         Raises:
-          InputError: an unknown cell, an input of the wrong rank or type, a dropout outside [0, 1).
+          InputError: an unknown cell, an input of the wrong rank or type, a field out of range.
         """
         self._check(x)
         steps, rows = x.shape[1], x.shape[0]
@@ -141,7 +141,13 @@ class RecurrentNet(nn.Module):
 
     def _check(self, x: jax.Array) -> None:
         require_choice("cell", self.cell, CELLS)
-        require(0 <= self.dropout < 1, "dropout", self.dropout, "a number in [0, 1)", "0 switches it off")
+        require_number("dropout", self.dropout, 0, 1, open_high=True, remedy="0 switches it off")
+        counts = {"features": self.features, "outputs": self.outputs, "layers": self.layers}
+        if self.vocabulary:
+            counts["embedding"] = self.embedding
+        for name, count in counts.items():
+            require_number(name, count, 1, whole=True, remedy="try the default")
+        require_number("vocabulary", self.vocabulary, 0, whole=True, remedy="0 is for real numbers")
         whole = jnp.issubdtype(x.dtype, jnp.integer)
         if self.vocabulary:
             right, expected = x.ndim == 2 and whole, "tokens, int [batch, time]"

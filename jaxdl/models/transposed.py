@@ -16,7 +16,7 @@ from jax import lax
 
 from jaxdl.errors import require, require_choice
 from jaxdl.models.canonical import LAYOUT, Pads, Pair, canonical_conv
-from jaxdl.models.layers import Padding, pair, require_images, resolve
+from jaxdl.models.layers import Padding, pair, require_images, require_layer, resolve
 
 
 class ConvTranspose(nn.Module):
@@ -47,6 +47,8 @@ class ConvTranspose(nn.Module):
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
         """[batch, height, width, in] to [batch, new height, new width, features]."""
+        require_images(x)
+        require_layer(self.features, self.kernel_size, self.strides)
         shape = (*pair(self.kernel_size), x.shape[-1], self.features)
         kernel = self.param("kernel", self.kernel_init, shape)
         bias = self.param("bias", self.bias_init, (self.features,)) if self.use_bias else None

@@ -4,7 +4,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from jaxdl.errors import require, require_choice
+from jaxdl.errors import require, require_choice, require_number
 from jaxdl.models.activations import tanh
 from jaxdl.models.autoencoder import Activation, Decoder, Encoder
 
@@ -39,6 +39,7 @@ class VAE(nn.Module):
     def setup(self) -> None:
         """Two networks, and the decoder's variance."""
         require_choice("likelihood", self.likelihood, LIKELIHOODS)
+        require_number("latent", self.latent, 1, whole=True, remedy="2 can be drawn")
         self.encoder = Encoder(2 * self.latent, self.widths, self.features, self.activation)
         self.decoder = Decoder(self.shape, self.widths, self.features, self.activation)
         if self.likelihood == "gaussian":

@@ -7,7 +7,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from jaxdl.errors import require, require_choice
+from jaxdl.errors import require, require_choice, require_number
 from jaxdl.models.layers import Conv, max_pool
 
 # The table of 003:629-658: five blocks of convolutions, (kernel, filters) each or "LRN"; after every
@@ -58,6 +58,9 @@ class VGG(nn.Module):
           InputError: an unknown column, or images whose sides are no multiples of 32.
         """
         require_choice("column", self.column, TABLE)
+        for name, count in {"classes": self.classes, "hidden": self.hidden}.items():
+            require_number(name, count, 1, whole=True, remedy="try the default")
+        require_number("dropout", self.dropout, 0, 1, open_high=True, remedy="0 switches it off")
         ok = x.ndim == 4 and all(side % 32 == 0 and side > 0 for side in x.shape[1:3])
         expected = "[batch, height, width, channels], sides multiples of 32"
         require(ok, "images", x.shape, expected, "resize them")

@@ -4,7 +4,7 @@ Colours are matplotlib's colour-blind safe cycle; nothing is told by colour alon
 """
 
 from jaxdl.plots.bars import stacked_bars
-from jaxdl.plots.canvas import STYLE, save, subplots
+from jaxdl.plots.canvas import STYLE, pixels, save, subplots
 from jaxdl.plots.descent import decision_maps, descent_on_a_curve, error_surface
 from jaxdl.plots.features import feature_maps, filters, image_panels
 from jaxdl.plots.graphs import computational_graphs
@@ -27,6 +27,7 @@ __all__ = [
     "image_panels",
     "image_rows",
     "learning_curves",
+    "pixels",
     "policy_map",
     "save",
     "series",

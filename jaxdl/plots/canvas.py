@@ -29,3 +29,17 @@ def subplots(rows: int, columns: int, size: tuple[float, float]) -> tuple[Any, n
     with plt.style.context(STYLE):
         figure, axes = plt.subplots(rows, columns, figsize=size, squeeze=False, layout="constrained")
     return figure, axes
+
+
+def pixels(figure: Any, dpi: int = 80) -> np.ndarray:
+    """A figure as an image, uint8 [height, width, 3], for `animation`; its memory is freed.
+
+    Figures of one size in inches have one size in pixels, whatever is on them.
+    """
+    import matplotlib.pyplot as plt
+
+    figure.set_dpi(dpi)
+    figure.canvas.draw()
+    image = np.asarray(figure.canvas.buffer_rgba())[..., :3].copy()
+    plt.close(figure)
+    return image

@@ -10,15 +10,17 @@ from jaxdl.plots.canvas import subplots
 ARROWS = ((0, 1), (1, 0), (0, -1), (-1, 0))  # right and up, of the actions up, right, down, left
 
 
-def policy_map(tables: Mapping[str, np.ndarray], grid: Sequence[str]) -> Any:
+def policy_map(tables: Mapping[str, np.ndarray], grid: Sequence[str], largest: float | None = None) -> Any:
     """The value of every cell of a GridWorld as a colour and a number, with the best action as an arrow.
 
     Args:
       tables: title -> Q values [rows * columns, 4] of the actions up, right, down and left.
       grid: the map, see `envs.gridworld`; walls, goals and pits are written into their cells.
+      largest: value of the darkest colour; None: the largest in the tables.
     """
     rows, columns = len(grid), len(grid[0])
-    largest = max(float(np.abs(q).max()) for q in tables.values())
+    if largest is None:
+        largest = max(float(np.abs(q).max()) for q in tables.values())
     down = -(-len(tables) // 2)
     figure, axes = subplots(down, min(2, len(tables)), (2.2 * columns + 1, (1.1 * rows + 0.4) * down))
     for axis, (title, q) in zip(axes.flat, tables.items(), strict=False):

@@ -1,6 +1,7 @@
 """The only stateful place: the host loop, checkpoints, logs, command line and reports."""
 
 from jaxdl.run.evaluation import over_split
+from jaxdl.run.illnesses import Diagnosis
 from jaxdl.run.interrupt import Interrupted
 from jaxdl.run.loop import Fitted, fit
 from jaxdl.run.nonfinite import NonFiniteLoss
@@ -11,6 +12,7 @@ from jaxdl.run.trained import export, load
 
 __all__ = [
     "Claim",
+    "Diagnosis",
     "Fitted",
     "Interrupted",
     "NonFiniteLoss",

@@ -9,11 +9,12 @@ A state is stored flat, an array per path (`net.params.conv1.kernel`), as NumPy 
 read without knowing its structure, on any number of devices.
 """
 
+import contextlib
 import hashlib
 import json
 import logging
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -21,7 +22,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxdl.errors import InputError
+from jaxdl.errors import InputError, require
 from jaxdl.learner import path_name, plain, typed
 
 Arrays = dict[str, np.ndarray]
@@ -42,6 +43,9 @@ class Checkpoints:
     Args:
       folder: made when missing.
       keep: how many of the newest to keep. More than one, so that a damaged one can be passed over.
+
+    Raises:
+      InputError: a file is where the folder should be.
     """
 
     def __init__(self, folder: Path, keep: int = 3):
@@ -49,6 +53,9 @@ class Checkpoints:
 
         logging.getLogger("absl").setLevel(logging.ERROR)
         self.folder = Path(folder).absolute()
+        blocked = next(path for path in (self.folder, *self.folder.parents) if path.exists())
+        remedy = f"{blocked} is a file; choose another"
+        require(blocked.is_dir(), "folder", str(folder), "a folder that can be made", remedy)
         options = ocp.CheckpointManagerOptions(max_to_keep=keep, cleanup_tmp_directories=True)
         self._ocp, self._manager = ocp, ocp.CheckpointManager(self.folder, options=options)
 
@@ -63,16 +70,24 @@ class Checkpoints:
 
         The arrays are copied before this returns and written in the background; an error of that
         writing is raised by the next `save` or by `close`.
+
+        Raises:
+          InputError: this or the save before could not be written. Earlier ones are intact.
         """
         arrays = flatten(state)
         record = {"host": host, "digests": {path: _digest(array) for path, array in arrays.items()}}
         record["digest"] = _record_digest(record)
         stored = {path: array for path, array in arrays.items() if array.size}  # orbax refuses empty ones
         args = self._ocp.args
-        self._manager.wait_until_finished()
-        self._manager.save(
-            step, args=args.Composite(state=args.StandardSave(stored), host=args.JsonSave(record))
-        )
+        with self._writing():
+            self._manager.wait_until_finished()
+            self._manager.save(
+                step, args=args.Composite(state=args.StandardSave(stored), host=args.JsonSave(record))
+            )
+
+    def saving(self) -> bool:
+        """True while a save is being written in the background."""
+        return self._manager.is_saving_in_progress()
 
     def exist(self) -> bool:
         """True if there is any checkpoint, intact or not."""
@@ -91,8 +106,8 @@ class Checkpoints:
             try:
                 return self._read(step)
             except Exception as error:  # whatever orbax raises on a damaged folder
-                reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-                report(f"checkpoint {self.folder / str(step)} is damaged and was passed over: {reason[:200]}")
+                reason = _first_line(error)
+                report(f"checkpoint {self.folder / str(step)} is damaged and was passed over: {reason}")
                 self._set_aside(step)
         remedy = "start the run again without --resume"
         raise InputError("resume", str(self.folder), "a folder with an intact checkpoint", remedy)
@@ -100,9 +115,19 @@ class Checkpoints:
     def close(self) -> None:
         """Wait for the last save; an error of it is raised here."""
         try:
-            self._manager.wait_until_finished()
+            with self._writing():
+                self._manager.wait_until_finished()
         finally:
             self._manager.close()
+
+    @contextlib.contextmanager
+    def _writing(self) -> Iterator[None]:
+        """Say in one line what orbax says in many about a disk that is full or cannot be written."""
+        try:
+            yield
+        except Exception as error:  # OSError, or what tensorstore makes of one
+            remedy = f"earlier checkpoints are intact: make room, then --resume; {_first_line(error)}"
+            raise InputError("out", str(self.folder), "room for a checkpoint", remedy) from error
 
     def _read(self, step: int) -> Restored:
         args = self._ocp.args
@@ -154,6 +179,10 @@ def unflatten(template: Any, arrays: Arrays) -> Any:
             raise InputError("resume", f"{array.dtype}{array.shape}", expected, remedy)
         restored.append(typed(jnp.asarray(array), leaf))
     return jax.tree.unflatten(structure, restored)
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
 
 
 def _digest(array: np.ndarray) -> dict[str, Any]:

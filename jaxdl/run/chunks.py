@@ -22,7 +22,8 @@ def flops_per_step(learner: Learner, batch: Batch) -> float:
 
     Operations in loops are counted once, so this is too low for recurrent networks.
     """
-    state = jax.eval_shape(learner.init, jax.random.key(0), batch)
+    # The batch is not traced, so that `init` can look at its values and refuse them.
+    state = jax.eval_shape(lambda key: learner.init(key, batch), jax.random.key(0))
     analysis: Any = jax.jit(learner.step).lower(state, batch).cost_analysis()
     return float((analysis or {}).get("flops", np.nan))
 
@@ -58,6 +59,8 @@ def feed(learner: Learner, data: Batch | Batches, capacity: int) -> Callable[[in
         if step != position:
             iterator = source(step)
         rows = list(itertools.islice(iterator, count))
+        remedy = "let it go round and round, or take fewer steps"
+        require(len(rows) == count, "data", f"no batch {step + len(rows)}", "a batch for every step", remedy)
         position = step + count
         return jax.tree.map(lambda *x: np.stack(x), *rows, *[rows[-1]] * (capacity - len(rows)))
 
@@ -76,4 +79,6 @@ def first_batch(learner: Learner, data: Batch | Batches) -> Batch:
         "make the learner resident, or feed it with jaxdl.data.stream",
     )
     source = cast(Batches, data)
-    return next(source(0))
+    batch = next(source(0), None)
+    require(batch is not None, "data", "no batch 0", "a batch for every step", "is the data set empty?")
+    return batch

@@ -22,6 +22,7 @@ class Options:
     data_dir: Path | None = None  # of data; then $JAXDL_DATA, $TFDS_DATA_DIR, ~/tensorflow_datasets
     progress: bool = True  # progress bar
     layers: bool = False  # log the norms of every layer at each evaluation
+    doctor: bool = False  # name illnesses and their causes; costs a probe at the start and < 2 % after
     profile: bool = False  # trace one chunk of steps for Perfetto or TensorBoard
 
 

@@ -80,6 +80,9 @@ def reopen(folder: Path, experiment: str, config_type: type, given: dict[str, An
         f"a run of {experiment!r}",
         f"this is a run of {recorded.get('experiment')!r}",
     )
+    whole = isinstance(recorded.get("config"), dict) and isinstance(recorded.get("versions", {}), dict)
+    remedy = f"{CONFIG} was changed by hand; start a new run"
+    require(whole, "--resume", str(folder), "the config and the versions of a run", remedy)
     config = configs.restore(config_type, recorded["config"])
     for name, value in given.items():
         old = getattr(config, name)

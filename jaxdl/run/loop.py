@@ -6,17 +6,21 @@ is in the state, so a run that was killed continues bit for bit from its last ch
 """
 
 import contextlib
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxdl.errors import require
+from jaxdl.data.checks import check_rows
+from jaxdl.errors import require, require_number
 from jaxdl.learner import Batch, Learner, State
 from jaxdl.run import log as logs
 from jaxdl.run.chunks import Batches, chunk_length, feed, first_batch, flops_per_step
+from jaxdl.run.doctor import Doctor
 from jaxdl.run.evaluation import Evaluate
+from jaxdl.run.illnesses import Diagnosis
 from jaxdl.run.interrupt import Interrupted, Watch
 from jaxdl.run.output import QUIET, Output
 from jaxdl.run.select import Select
@@ -35,6 +39,7 @@ class Fitted(NamedTuple):
     flops_per_step: float  # of one seed, see `flops_per_step`
     seconds: float  # compilation, evaluation and the time before a resume included
     seconds_to_first_chunk: float  # compilation included
+    diagnoses: Sequence[Diagnosis] = ()  # of the doctor, if it was asked for
 
 
 def fit(
@@ -85,15 +90,23 @@ def fit(
     >>> fitted.rows[-1]["loss"][0] < 0.5
     True
     """
-    every = steps if every is None else min(every, steps)
-    require(steps >= 1, "steps", steps, "an integer >= 1", "give the run something to do")
-    require(every >= 1, "every", every, "an integer >= 1", "leave it out to evaluate at the end only")
-    require(seeds >= 1, "seeds", seeds, "an integer >= 1", "1 is a single run")
-    require(0 <= seed <= 2**32 - seeds, "seed", seed, "an integer in 0..2**32-1", "seeds wrap beyond that")
+    every = steps if every is None else every
+    remedy = "give the run something to do; steps are counted in 32 bits"
+    require_number("steps", steps, 1, 2**31 - 1, whole=True, remedy=remedy)
+    require_number("every", every, 1, whole=True, remedy="leave it out to evaluate at the end only")
+    require_number("seeds", seeds, 1, whole=True, remedy="1 is a single run")
+    require_number("batch_size", batch_size, 1, whole=True, remedy="it only counts rows per second")
+    require_number("seed", seed, 0, 2**32 - seeds, whole=True, remedy="seeds wrap beyond that")
     together = (evaluate is None) == (validation is None) and (select is None or evaluate is not None)
     require(together, "evaluate", evaluate, "with `validation`, and given for `select`", "give both")
+    patience = select.patience if select else None
+    if patience is not None:
+        require_number("patience", patience, 1, whole=True, remedy="None never stops early")
+    every = min(every, steps)
 
     example = first_batch(learner, data)
+    check_rows(example, "data")
+    check_rows(validation, "validation")
     run = Training(learner, seed, seeds, loop, example, evaluate, validation, select)
     flops = flops_per_step(learner, example)
     capacity = chunk_length(flops * seeds, every)
@@ -103,13 +116,28 @@ def fit(
     total, per_step = steps * batch_size * seeds, batch_size * seeds
 
     with contextlib.ExitStack() as stack:
+        begun = run.state if output.doctor else None
         run.open(stack, output)
         output.report(
             f"{count_parameters(run.state) // seeds:,} parameters, {flops:,.0f} FLOPs a step, "
             f"{seeds} seed{'s' * (seeds > 1)}, {steps - run.step:,} of {steps:,} steps to go"
         )
         bar = stack.enter_context(logs.progress_bar(total, run.step * per_step, "ex", output.progress))
-        watch = stack.enter_context(Watch())
+        watch = stack.enter_context(Watch(run.idle))
+        if output.doctor:
+            look = batches(0, 1) if learner.resident else example
+            run.doctor = Doctor(
+                begun,
+                run.inspect,
+                look,
+                data,
+                validation,
+                steps=steps,
+                seeds=seeds,
+                output=output,
+                log=run.log,
+            )
+            del begun  # the doctor keeps the weights only
         if run.step == 0:
             run.observe(output)
         while run.step < steps and run.improving():
@@ -124,14 +152,25 @@ def fit(
             bar.update(count * per_step)
             if run.step % every == 0 or run.step == steps:
                 run.judge(batch, output)
+                if run.doctor is not None:
+                    run.doctor.look(run.step, run.state)
                 run.save()
             if watch.received is not None:
                 run.save()
                 raise Interrupted(watch.received, run.step, output.folder is not None)
+        diagnoses = run.doctor.finish() if run.doctor is not None else []
     seconds = run.seconds()
     parameters = count_parameters(run.state) // seeds
     best_step = np.array(run.best.step if run.best else [run.step] * seeds)
     best = run.best_state if select else run.state
     return Fitted(
-        run.state, best, best_step, run.log.rows, parameters, flops, seconds, seconds_to_first_chunk
+        run.state,
+        best,
+        best_step,
+        run.log.rows,
+        parameters,
+        flops,
+        seconds,
+        seconds_to_first_chunk,
+        diagnoses,
     )

@@ -1,4 +1,4 @@
-"""The first loss that is not a number: which step, which seed, which layer."""
+"""The first loss that is not a number: which step, which seed, which layer, which rows."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -46,12 +46,42 @@ def explain(
     for batch in batches[:index]:
         state, _ = one(state, batch)
     where = "no layer could be looked at: the learner has no `inspect`"
+    rows = spoilt_rows(batches[index])
     if learner.inspect is not None:
-        where = culprit(jax.jit(learner.inspect)(state, batches[index]))
+        looked = jax.jit(learner.inspect)(state, batches[index])
+        where = culprit({"activation/input": np.nan, **looked} if rows else looked)
+        rows = rows or overflowing_rows(learner, state, batches[index])
+    if rows:
+        shown = ", ".join(map(str, rows[:10])) + (f" and {len(rows) - 10} more" if len(rows) > 10 else "")
+        where += f"; rows {shown} of the {'data' if learner.resident else 'batch'} are to blame"
     return NonFiniteLoss(
         f"the loss is not finite at step {step + index + 1} (seed number {seed}): {where}; "
         "lower the learning rate, clip the gradients (optax.clip_by_global_norm) or check the data"
     )
+
+
+def spoilt_rows(batch: Batch) -> list[int]:
+    """The rows of a batch that hold a number that is not finite.
+
+    >>> spoilt_rows({"input": np.array([[1.0, 2.0], [3.0, np.nan]]), "target": np.array([0, 1])})
+    [1]
+    """
+    leaves = [np.asarray(x) for x in jax.tree.leaves(batch) if np.ndim(x)]
+    floats = [x.reshape(len(x), -1) for x in leaves if np.issubdtype(x.dtype, np.floating)]
+    return sorted({int(i) for x in floats for i in np.flatnonzero(~np.isfinite(x).all(1))})
+
+
+def overflowing_rows(learner: Learner, state: State, batch: Batch) -> list[int]:
+    """The rows whose own loss is not finite, unless all are: then it is the network.
+
+    A resident learner takes its rows itself, so that none can be looked at alone.
+    """
+    if learner.resident or learner.inspect is None:
+        return []
+    look, count = jax.jit(learner.inspect), len(jax.tree.leaves(batch)[0])
+    rows = [jax.tree.map(lambda x, i=i: x[i : i + 1], batch) for i in range(count)]
+    bad = [i for i, row in enumerate(rows) if not np.isfinite(look(state, row)["loss"])]
+    return bad if len(bad) < count else []
 
 
 def culprit(looked: Mapping[str, Any]) -> str:

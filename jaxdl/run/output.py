@@ -20,6 +20,7 @@ class Output:
     resume: bool = False  # continue from the newest intact checkpoint of the folder
     progress: bool = True  # progress bar
     layers: bool = False  # norms of every layer in the log, at each evaluation
+    doctor: bool = False  # name illnesses of the run and their causes, see `jaxdl.run.doctor`
     profile: bool = False  # trace of one chunk for TensorBoard or Perfetto, in folder/profile
     data_dir: Path | None = None  # folder of data sets, for an experiment to pass to `data.load`
     config: dict[str, Any] | None = None  # written to folder/config.json when the run starts

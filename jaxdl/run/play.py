@@ -18,11 +18,12 @@ import numpy as np
 
 from jaxdl.envs import Transition, gymnasium
 from jaxdl.envs.environment import check_actions
-from jaxdl.errors import require
+from jaxdl.errors import require, require_number
 from jaxdl.learner import State
 from jaxdl.run import log as logs
 from jaxdl.run.checkpoint import Checkpoints, unflatten
 from jaxdl.run.interrupt import Interrupted, Watch
+from jaxdl.run.lock import held
 from jaxdl.run.output import QUIET, Output
 
 
@@ -58,6 +59,9 @@ def play(
       FloatingPointError: the loss is not finite.
       Interrupted: SIGTERM or Ctrl-C, after saving.
     """
+    for name, count in {"steps": steps, "every": every}.items():
+        require_number(name, count, 1, whole=True, remedy="1000 is usual")
+    require_number("seed", seed, 0, 2**32 - 1, whole=True, remedy="seeds wrap beyond that")
     n = agent.environments
     rounds = (steps // n - agent.warmup) // agent.rollout
     least = n * (agent.warmup + agent.rollout)
@@ -66,6 +70,7 @@ def play(
         checkpoints, restored = None, None
         if output.folder is not None:
             output.folder.mkdir(parents=True, exist_ok=True)
+            stack.enter_context(held(output.folder))
             checkpoints = stack.enter_context(Checkpoints(output.folder / "checkpoints"))
             if output.resume and checkpoints.exist():
                 restored = checkpoints.restore(output.report)

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from jaxdl.errors import InputError
+from jaxdl.errors import InputError, require
 from jaxdl.run import config as configs
 
 
@@ -43,12 +43,13 @@ def claim(name: str, source: str, expected: str, values: Any) -> Claim:
       values: the measurement, one per seed. NaN holds nothing.
 
     Raises:
-      InputError: `expected` cannot be read.
+      InputError: `expected` cannot be read, or there are no values.
 
     >>> claim("test accuracy", "003:549", "> 0.99", [0.993, 0.995]).holds
     True
     """
     values = np.atleast_1d(np.asarray(values, np.float64))
+    require(values.size >= 1, "values", values.tolist(), "a measurement, one per seed", f"measure {name!r}")
     mean, std = float(values.mean()), float(values.std(ddof=1)) if len(values) > 1 else 0.0
     return Claim(name, source, expected, mean, std, len(values), _holds(expected, mean))
 

@@ -16,7 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 from flax import linen as nn
 
-from jaxdl.errors import InputError, require
+from jaxdl.errors import InputError, require, require_choice, require_number
 from jaxdl.run import config as configs
 from jaxdl.run.checkpoint import Arrays, Checkpoints
 from jaxdl.run.folder import CONFIG
@@ -39,6 +39,7 @@ def load(folder: str | Path, seed: int = 0, net: str = "net") -> tuple[nn.Module
     Raises:
       InputError: no run, no intact checkpoint, no such seed, or a model that is not jaxdl's.
     """
+    require_number("seed", seed, 0, whole=True, remedy="it counts the run's seeds from 0")
     folder = Path(folder)
     recorded = configs.read_json(folder / CONFIG, "folder")
     remedy = "only models of jaxdl are recorded; build yours and read the checkpoint yourself"
@@ -51,6 +52,9 @@ def load(folder: str | Path, seed: int = 0, net: str = "net") -> tuple[nn.Module
         "params": _nested(arrays, f"{chosen}.{net}.params.", seed),
         **_nested(arrays, f"{chosen}.{net}.stats.", seed),
     }
+    if not variables["params"]:
+        nets = sorted({path.split(".")[1] for path in arrays if ".params." in path})
+        require_choice("net", net, nets)
     return model, variables, recorded
 
 
@@ -58,9 +62,14 @@ def export(folder: str | Path, path: str | Path, seed: int = 0, net: str = "net"
     """Write the weights of a run to a safetensors file, which any framework reads.
 
     Names are those of flax, `params.conv1.kernel`; convolutions are [height, width, in, out].
+
+    Raises:
+      InputError: as for `load`; a path that cannot be written.
     """
     from safetensors.numpy import save_file
 
+    free = Path(path).absolute().parent.is_dir() and not Path(path).is_dir()
+    require(free, "path", str(path), "a file in a folder that can be written", "make its folder first")
     _, variables, recorded = load(folder, seed, net)
     leaves = jax.tree_util.tree_leaves_with_path(variables)
     tensors = {jax.tree_util.keystr(p, simple=True, separator="."): np.asarray(x) for p, x in leaves}
@@ -88,7 +97,12 @@ def describe(value: Any) -> Any:
 def build(spec: Any) -> Any:
     """The inverse of `describe`, for modules and functions of jaxdl."""
     if isinstance(spec, dict) and "class" in spec:
-        return _find(spec["class"])(**{name: build(each) for name, each in spec["fields"].items()})
+        make = _find(spec["class"])
+        try:
+            return make(**{name: build(each) for name, each in spec["fields"].items()})
+        except (TypeError, KeyError) as error:
+            remedy = f"install the run's version ({error})"
+            raise InputError("model", spec["class"], "a model with the recorded fields", remedy) from None
     if isinstance(spec, dict) and "function" in spec:
         return _find(spec["function"])
     return tuple(build(each) for each in spec) if isinstance(spec, list) else spec
@@ -99,11 +113,14 @@ def _qualified(thing: Any) -> str:
     return f"{thing.__module__}.{thing.__qualname__}"
 
 
-def _find(name: str) -> Callable[..., Any]:
-    module, _, attribute = name.rpartition(".")
+def _find(name: Any) -> Callable[..., Any]:
+    module, _, attribute = name.rpartition(".") if isinstance(name, str) else ("", "", "")
     allowed = any(module == each or module.startswith(each + ".") for each in ALLOWED)
     require(allowed, "model", name, "a model of jaxdl", "build it yourself and read the checkpoint")
-    found = getattr(importlib.import_module(module), attribute, None)
+    try:
+        found = getattr(importlib.import_module(module), attribute, None)
+    except ImportError:
+        found = None
     if found is None:
         raise InputError("model", name, "a model of this version of jaxdl", "install the run's version")
     return found

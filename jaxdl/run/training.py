@@ -11,12 +11,14 @@ import numpy as np
 
 from jaxdl.errors import InputError
 from jaxdl.learner import Batch, Learner, State
+from jaxdl.run import config as configs
 from jaxdl.run import log as logs
 from jaxdl.run import nonfinite
 from jaxdl.run.checkpoint import Checkpoints, unflatten
-from jaxdl.run.config import write_json
+from jaxdl.run.doctor import Doctor
 from jaxdl.run.evaluation import Evaluate, over_split
 from jaxdl.run.folder import CONFIG
+from jaxdl.run.lock import held
 from jaxdl.run.output import Output
 from jaxdl.run.select import Best, Select, keep
 from jaxdl.run.trained import describe
@@ -50,6 +52,7 @@ class Training:
         self.checkpoints: Checkpoints | None = None
         self.saved = 0  # the step of the newest checkpoint
         self.shown: dict[str, str] = {}  # in the progress bar
+        self.doctor: Doctor | None = None
 
     def open(self, stack: contextlib.ExitStack, output: Output) -> None:
         """Make the folder, restore the newest intact checkpoint of a resumed run, start the log."""
@@ -58,9 +61,13 @@ class Training:
                 output.folder.mkdir(parents=True, exist_ok=True)
             except OSError as error:
                 raise InputError("out", str(output.folder), "a folder that can be made", str(error)) from None
+            stack.enter_context(held(output.folder))
+            if output.resume:
+                for difference in configs.differences(output.folder / CONFIG):
+                    output.report(f"warning: {difference}; the last bits may differ from here on")
             if output.config is not None:
                 model = None if output.model is None else describe(output.model)
-                write_json(output.folder / CONFIG, {**output.config, "model": model})
+                configs.write_json(output.folder / CONFIG, {**output.config, "model": model})
             self.checkpoints = stack.enter_context(Checkpoints(output.folder / "checkpoints"))
             if output.resume and self.checkpoints.exist():
                 self._restore(output)
@@ -85,12 +92,17 @@ class Training:
                 batch if self.learner.resident else jax.tree.map(lambda x, i=i: x[i], batch)
                 for i in range(index + 1)
             ]
-            raise nonfinite.explain(self.learner, self.state, one, *bad, self.step)
+            error = nonfinite.explain(self.learner, self.state, one, *bad, self.step)
+            if self.doctor is not None:
+                self.doctor.not_finite(bad[0], self.step + index + 1, losses[bad[0], :index], str(error))
+            raise error
         self.state, self.step = state, self.step + losses.shape[1]
         # Over the steps of the chunk; a skipped step has no loss to speak of.
         averages = {name: np.ma.masked_invalid(x).mean(1).filled(np.nan) for name, x in measured.items()}
         self.log.write("train", self.step, averages)
         self.shown["loss"] = f"{averages['loss'].mean():.4g}"
+        if self.doctor is not None:
+            self.doctor.trained(self.step, measured["loss"])
 
     def judge(self, batch: Batch, output: Output) -> None:
         """Evaluate, log, and keep the state of the seeds that are at their best."""
@@ -121,6 +133,10 @@ class Training:
             record = {"best": best, "seconds": self.seconds()}
             self.checkpoints.save(self.step, self._arrays(), record)
             self.saved = self.step
+
+    def idle(self) -> bool:
+        """True where a process that ends now loses no step that was done."""
+        return self.saved == self.step and (self.checkpoints is None or not self.checkpoints.saving())
 
     def seconds(self) -> float:
         """Since the run began, the time between an interruption and its resume left out."""

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 from flax import struct
 
-from jaxdl.errors import require
+from jaxdl.errors import require_number
 from jaxdl.learner import Batch, Key, Learner, Metrics, Params, State, Stats, lift
 
 
@@ -46,7 +46,7 @@ def ema(learner: Learner, decay: float, field: str = "net") -> Learner:
     Raises:
       InputError: decay outside [0, 1).
     """
-    require(0 <= decay < 1, "decay", decay, "a number in [0, 1)", "0.999 averages about 1,000 steps")
+    require_number("decay", decay, 0, 1, open_high=True, remedy="0.999 averages about 1,000 steps")
 
     def learned(state: State) -> tuple[Params, Stats]:
         net = getattr(state, field)

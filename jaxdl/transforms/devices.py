@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from jax.sharding import Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 
-from jaxdl.errors import require
+from jaxdl.errors import require, require_number
 from jaxdl.learner import Batch, Key, Learner, Metrics, Params, State, lift
 
 
@@ -26,6 +26,10 @@ def over_devices(learner: Learner, mesh: Mesh, *, batch: P | None = P("data"), s
         `over_devices(over_seeds(learner, n), mesh, batch=P(), state=P("data"))`. Several steps in
         one dispatch are then taken inside the seeds, or around the devices.
     """
+    for name, spec in {"batch": batch, "state": state}.items():
+        named = {axis for axis in jax.tree.leaves(tuple(spec or ())) if isinstance(axis, str)}
+        remedy = "name the axis as in jax.make_mesh"
+        require(named <= {*mesh.axis_names}, name, f"{spec}", f"axes of the mesh, {mesh.axis_names}", remedy)
     replicated = NamedSharding(mesh, P())
     states = NamedSharding(mesh, state)
     batches = None if batch is None else NamedSharding(mesh, batch)
@@ -72,6 +76,9 @@ def over_devices_pmap(learner: Learner, devices: Sequence[Any] | None = None, ba
 
     def split(x: jax.Array) -> jax.Array:
         shape = x.shape
+        even = len(shape) > batch_axis and shape[batch_axis] % len(devices) == 0
+        remedy = "pad or drop rows, or use over_devices"
+        require(even, "batch", f"shape {shape}", f"rows that {len(devices)} devices share evenly", remedy)
         parts = (*shape[:batch_axis], len(devices), -1, *shape[batch_axis + 1 :])
         return jnp.moveaxis(jnp.reshape(x, parts), batch_axis, 0)
 
@@ -99,11 +106,20 @@ def average_shards(shards: int, axis_name: str) -> Callable[[Callable], Callable
     The batch is always cut into `shards` equal parts, computed one at a time and added up in one
     fixed order, however many devices share them out. Each device needs at least two shards (with
     one, XLA inlines the loop and rounds differently); batch norm sees one shard at a time.
+
+    Raises:
+      InputError: shards < 1; when it runs, devices that do not share them evenly, or shards that
+        do not share the rows evenly.
     """
+    require_number("shards", shards, 1, whole=True, remedy="twice the largest number of devices")
 
     def wrap(gradients: Callable) -> Callable:
         def averaged(params: Params, stats: Any, batch: Batch, *args: Any) -> Any:
-            local = shards // jax.lax.axis_size(axis_name)
+            devices = jax.lax.axis_size(axis_name)
+            local, rows = shards // devices, {len(x) for x in jax.tree.leaves(batch)}
+            even = shards % devices == 0 and all(n % local == 0 for n in rows)
+            expected = f"a multiple of {devices} devices that divides the rows {sorted(rows)} of each"
+            require(even, "shards", shards, expected, "choose another number")
             parts = jax.tree.map(lambda x: x.reshape(local, -1, *x.shape[1:]), batch)
             each = jax.lax.map(lambda part: gradients(params, stats, part, *args), parts)
             gathered = jax.lax.all_gather(each, axis_name, tiled=True)

@@ -6,7 +6,7 @@ from typing import Any, Literal
 import jax
 import jax.numpy as jnp
 
-from jaxdl.errors import require, require_choice
+from jaxdl.errors import require, require_choice, require_number
 from jaxdl.learner import Batch, Key, Learner, Metrics, State, lift
 
 Loop = Literal["auto", "vmap", "map"]
@@ -23,8 +23,12 @@ def over_seeds(learner: Learner, n: int, loop: Loop = "auto") -> Learner:
         per seed and wide layers fill the cores alone, and "vmap" elsewhere.
 
     `init` takes one key, from which n are derived, or an array of n keys.
+
+    Raises:
+      InputError: n < 1, an unknown loop, or another number of keys.
     """
     each = _loop(loop)
+    require_number("seeds", n, 1, whole=True, remedy="1 is a single run")
 
     def init(key: Key, batch: Batch) -> State:
         keys = key if key.shape else jax.vmap(jax.random.fold_in, (None, 0))(key, jnp.arange(n))

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 from jax.sharding import NamedSharding
 
-from jaxdl.errors import require
+from jaxdl.errors import require, require_number
 from jaxdl.learner import ORDER, Batch, Key, Learner, Metrics, State, lift
 
 Rows = Callable[[Key, jax.Array, int, int], jax.Array]  # (key, step, n, batch_size) -> [batch_size]
@@ -27,8 +27,9 @@ def resident(learner: Learner, batch_size: int, rows: Rows, sharding: NamedShard
         computes the whole batch.
 
     Raises:
-      InputError: `batch_size` is not in 1..n.
+      InputError: `batch_size` is not in 1..n, or the arrays of the data differ in length.
     """
+    require_number("batch_size", batch_size, 1, whole=True, remedy="32 and 128 are usual")
 
     def gather(state: State, data: Batch) -> Batch:
         index = rows(jax.random.fold_in(state.key, ORDER), state.step, _length(data), batch_size)
@@ -52,7 +53,11 @@ def many_steps(learner: Learner, length: int) -> Learner:
     """`length` steps in one dispatch, as a `lax.scan`; metrics are stacked, [length, ...].
 
     A resident learner repeats its one batch. Any other takes stacked batches, [length, batch, ...].
+
+    Raises:
+      InputError: length < 1, or another number of batches.
     """
+    require_number("length", length, 1, whole=True, remedy="1 is a single step")
 
     def first(batch: Batch) -> Batch:
         return batch if learner.resident else jax.tree.map(lambda x: x[0], batch)
@@ -63,6 +68,9 @@ def many_steps(learner: Learner, length: int) -> Learner:
     def step(state: State, batch: Batch) -> tuple[State, Metrics]:
         if learner.resident:
             return jax.lax.scan(lambda state, _: learner.step(state, batch), state, length=length)
+        found = {x.shape[:1] for x in jax.tree.leaves(batch)}
+        remedy = "stack as many batches as there are steps"
+        require(found <= {(length,)}, "batch", sorted(found), f"{length} stacked batches", remedy)
         return jax.lax.scan(learner.step, state, batch, length=length)
 
     inspect = lift(learner, lambda look: lambda state, batch: look(state, first(batch)))
@@ -75,7 +83,11 @@ def up_to_steps(learner: Learner, length: int) -> Learner:
     The batch becomes `(count, batch)`. One compiled program serves every count and rounds the
     same way in each, so a run may be cut into chunks anywhere: this is what `jaxdl.run.fit` uses.
     Metrics are [length, ...], of which the first `count` are filled.
+
+    Raises:
+      InputError: length < 1.
     """
+    require_number("length", length, 1, whole=True, remedy="1 is a single step")
 
     def pick(batch: Batch, i: Any) -> Batch:
         return batch if learner.resident else jax.tree.map(lambda x: x[i], batch)
@@ -99,4 +111,8 @@ def up_to_steps(learner: Learner, length: int) -> Learner:
 
 
 def _length(data: Batch) -> int:
-    return len(jax.tree.leaves(data)[0])
+    lengths = {jnp.shape(x)[:1] for x in jax.tree.leaves(data)}
+    remedy = "one row for each example, also of the targets; do the arrays belong together?"
+    even = len(lengths) == 1 and lengths != {()}
+    require(even, "data", sorted(lengths), "arrays [n, ...] of one and the same length n", remedy)
+    return lengths.pop()[0]

@@ -7,7 +7,20 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from experiments.foundations import curve_detector, divergence, filters, lasso, regression, vgg
+from experiments.foundations import (
+    _boxes,
+    _networks,
+    _triplets,
+    curve_detector,
+    divergence,
+    filters,
+    lasso,
+    outliers,
+    regression,
+)
+from jaxdl import losses, models
+from jaxdl.errors import InputError
+from jaxdl.models.vgg import TABLE
 
 
 @pytest.fixture(scope="module")
@@ -77,7 +90,64 @@ def test_the_photograph_is_read_without_a_network():
     assert 0 <= image.min() < image.max() <= 1
 
 
+def size(model, *shape):
+    return _networks.count(_networks.weights(model, *shape))
+
+
 def test_the_parameters_of_every_vgg():
-    counts = {column: vgg.count(vgg.weights(column, vgg.Config())) for column in vgg.TABLE}
+    counts = {column: size(models.VGG(column), 224, 224, 3) for column in TABLE}
     assert counts == {"A": 132_863_336, "A-LRN": 132_863_336, "B": 133_047_848, "C": 133_638_952,
                       "D": 138_357_544, "E": 143_667_240}  # fmt: skip
+
+
+def test_the_parameters_of_the_other_networks():
+    assert size(_networks.AlexNet(), 227, 227, 3) == 60_965_224
+    assert size(_networks.AlexNet(grouped=False), 227, 227, 3) == 62_378_344
+    assert size(_networks.ResNet50(), 224, 224, 3) == 25_557_032  # as torchvision's
+    assert size(_networks.Decoder(), 100) == 18_868_483
+
+
+def test_the_maps_inside_of_the_networks():
+    shapes = _networks.maps(_networks.AlexNet(), "conv", 227, 227, 3)
+    assert shapes == [(55, 55, 96), (27, 27, 256), (13, 13, 384), (13, 13, 384), (13, 13, 256)]
+    shapes = _networks.maps(_networks.ResNet50(), "block", 224, 224, 3)
+    assert [shapes[i] for i in (2, 6, 12, 15)] == [(56, 56, 256), (28, 28, 512), (14, 14, 1024), (7, 7, 2048)]
+    shapes = _networks.maps(_networks.Decoder(), "deconv", 100)
+    assert shapes == [(8, 8, 512), (16, 16, 256), (32, 32, 128), (64, 64, 3)]
+
+
+def test_a_box_that_is_coded_comes_back():
+    boxes = [_boxes.Box(0.31, 0.52, 0.12, 0.04, 0), _boxes.Box(0.33, 0.49, 0.05, 0.12, 2),
+             _boxes.Box(0.9, 0.1, 0.1, 0.2, 1)]  # fmt: skip
+    grid = _boxes.encode_grid(boxes, 5, [(0.12, 0.04), (0.05, 0.12)])
+    assert grid.shape == (5, 5, 16)
+    assert np.count_nonzero(grid.reshape(25, 16).any(1)) == 2
+    found = _boxes.decode_grid(grid)
+    np.testing.assert_allclose(sorted(found), sorted(boxes), atol=1e-12)
+    with pytest.raises(InputError, match="one box of each kind"):
+        _boxes.encode([boxes[0], boxes[0]])
+
+
+def test_what_overlaps():
+    assert _boxes.overlap((2.0, 1.0), (2.0, 1.0)) == 1
+    assert _boxes.overlap((2.0, 1.0), (1.0, 2.0)) == pytest.approx(1 / 3)
+
+
+def test_the_line_of_least_squares_is_polyfits_and_that_of_l1_ignores_outliers():
+    x = np.linspace(-1, 1, 20).astype("f")
+    y = (0.5 + x).astype("f")
+    spoiled = y.copy()
+    spoiled[-3:] += 10
+    least = outliers.fit(losses.squared_error, jnp.array(x), jnp.array(spoiled), 3000)
+    np.testing.assert_allclose(least, np.polyfit(x, spoiled, 1)[::-1], atol=1e-2)
+    robust = outliers.fit(losses.absolute_error, jnp.array(x), jnp.array(spoiled), 3000)
+    np.testing.assert_allclose(robust, [0.5, 1.0], atol=1e-2)
+
+
+def test_the_gradient_of_a_triplet():
+    anchor, positive, negative = jnp.array([0.0, 0.0]), jnp.array([1.0, 0.0]), jnp.array([0.0, 0.5])
+    slope = jax.grad(_triplets.loss, argnums=(0, 1, 2))
+    # 2 (x- - x+), 2 (x+ - x) and 2 (x - x-): the positive comes nearer, the negative goes away.
+    np.testing.assert_allclose(slope(anchor, positive, negative, 0.5), [[-2, 1], [2, 0], [0, -1]])
+    assert not np.any(slope(anchor, positive, 3 * negative, 0.5))
+    assert _triplets.valid(12, 4) == 12 * 3 * 8

@@ -20,7 +20,9 @@ ROOT = Path(__file__).parents[2]
 SCRIPTS = sorted(runner.scripts())
 # Whichever of them a script has.
 TINY = {"epochs": "1", "seeds": "2", "batch_size": "256", "rows": "512", "sampled": "200",
-        "steps": "2", "judge_epochs": "1", "episodes": "4", "changes": "one-step"}  # fmt: skip
+        "steps": "2", "judge_epochs": "1", "episodes": "4", "changes": "one-step", "rates": "0.01",
+        "cures": "dropout", "rivals": "CNN",
+        "families": "MLP", "most": "2", "long_steps": "2"}  # fmt: skip
 
 
 def tiny(name: str) -> list[str]:

@@ -1,0 +1,35 @@
+"""One process per run folder: two that write the same metrics and checkpoints would spoil both."""
+
+import contextlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from jaxdl.errors import InputError
+
+LOCK = "lock"  # the file; it stays behind, but the lock ends with the process, however that ends
+
+
+@contextlib.contextmanager
+def held(folder: Path) -> Iterator[None]:
+    """Keep other processes out of a run folder, which must exist.
+
+    Raises:
+      InputError: another process is in it.
+    """
+    try:
+        import fcntl
+    except ImportError:  # Windows has no such locks
+        yield
+        return
+    with (folder / LOCK).open("a+") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.seek(0)
+            remedy = f"process {file.read().strip() or '?'} is running in it; wait for it or choose another"
+            raise InputError("out", str(folder), "a folder that no run is using", remedy) from None
+        file.truncate(0)
+        file.write(f"{os.getpid()}\n")
+        file.flush()
+        yield

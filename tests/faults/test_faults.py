@@ -1,0 +1,58 @@
+"""The short form of the fault tests; `python tests/faults --budget 30` is the long one."""
+
+import signal
+import time
+
+import damage
+import kills
+import nans
+import numpy as np
+import pytest
+
+# A restore that fails leaves reads of tensorstore behind, which end after orbax closed its event loop.
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning"),
+]
+
+
+@pytest.fixture(autouse=True)
+def _cache(monkeypatch, pytestconfig):
+    """The children compile once for all tests, and with one device, as a user has it."""
+    monkeypatch.setenv("JAX_COMPILATION_CACHE_DIR", str(pytestconfig.rootpath / ".jax_cache"))
+    monkeypatch.delenv("XLA_FLAGS")
+
+
+@pytest.mark.parametrize("name", kills.families.FAMILIES)
+def test_killed_or_asked_to_leave_and_resumed_is_bit_identical(name, tmp_path):
+    """Parameters, statistics, optimizer, step, best state, replay buffer, environment and log."""
+    rng = np.random.default_rng(time.time_ns())
+    whole = kills.uninterrupted(name, tmp_path / "whole")
+    killed = kills.disturbed(name, tmp_path / "killed", 5, rng, (signal.SIGKILL,))
+    assert killed.codes == [-signal.SIGKILL] * 5
+    assert killed.bits == whole
+    left = kills.disturbed(name, tmp_path / "left", 2, rng, (signal.SIGTERM, signal.SIGINT))
+    assert set(left.codes) <= {143, 130}
+    assert left.bits == whole
+
+
+def test_damaged_checkpoints_give_way_to_the_newest_intact_one(tmp_path):
+    rng, expected = np.random.default_rng(time.time_ns()), damage.states()
+    damage.intact(tmp_path / "whole")
+    for _ in range(150):
+        assert damage.trial(tmp_path / "whole", tmp_path / "spoilt", rng, expected) is None
+
+
+@pytest.mark.parametrize("kind", nans.KINDS)
+@pytest.mark.parametrize("family", nans.MAKE)
+def test_a_nan_is_reported_with_step_place_and_row(family, kind):
+    assert nans.trial(family, kind, np.random.default_rng(time.time_ns())) is None
+
+
+def test_a_full_disk_is_an_error_at_once_and_spoils_nothing(tmp_path):
+    whole = kills.uninterrupted("MLP", tmp_path / "whole")
+    for save in (2, 30):  # 30: the last one
+        said, code, bits = kills.full_disk("MLP", tmp_path / str(save), save)
+        assert "expected room for a checkpoint; earlier checkpoints are intact" in said
+        assert code == 2
+        assert bits == whole
