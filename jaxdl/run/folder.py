@@ -9,6 +9,7 @@ from typing import Any
 
 from jaxdl.errors import require
 from jaxdl.run import config as configs
+from jaxdl.run.lock import LOCK
 
 CONFIG = "config.json"
 RUNS = Path("runs")
@@ -34,7 +35,7 @@ def fresh(out: Path | None, experiment: str) -> Path:
     require(parent.is_dir(), "--out", str(out), "a folder", f"{parent} is a file; {remedy}")
     # Even root cannot write to a read-only file system, which the permission bits do not show.
     require(os.access(parent, os.W_OK), "--out", str(out), "a folder that can be written", remedy)
-    used = out.exists() and any(out.iterdir())
+    used = out.exists() and any(path.name != LOCK for path in out.iterdir())
     remedy = f"continue that run with --resume {out}, or choose another folder"
     require(not used, "--out", str(out), "a new or an empty folder", remedy)
     return out

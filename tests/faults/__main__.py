@@ -1,6 +1,6 @@
 """The long form of the fault tests: as many faults as there is time for, counted and written down.
 
-    python tests/faults --budget 30
+    python tests/faults --budget 30 2> errors.log     # where orbax and tensorstore say much
 
 runs for about 30 minutes at most, adds to experiments/benchmarks/results/faults.json what it
 finds, and prints the table. Called again it goes on where the targets are not yet reached; delete
@@ -127,7 +127,7 @@ def _full(folder: Path) -> Iterator[Counts]:
 
 WAYS: dict[str, Callable[[Path], Iterator[Counts]]] = {
     "kills": lambda folder: _stopped(folder, (signal.SIGKILL,), (-signal.SIGKILL,)),
-    "signals": lambda folder: _stopped(folder, (signal.SIGTERM, signal.SIGINT), (143, 130)),
+    "signals": lambda folder: _stopped(folder, (signal.SIGTERM, signal.SIGINT), kills.LEFT),
     "damaged": _damaged,
     "nans": _nans,
     "full disks": _full,

@@ -5,6 +5,7 @@ import itertools
 import multiprocessing
 import os
 import resource
+import signal
 import sys
 import time
 from pathlib import Path
@@ -18,6 +19,8 @@ from jaxdl.run import Interrupted, Output
 from jaxdl.run.checkpoint import Checkpoints, flatten
 from jaxdl.run.log import read
 
+# Death by SIGTERM before the run listens is what a shell calls 143.
+LEFT = (143, 130, -signal.SIGTERM)
 ROOM = 16_384  # bytes, less than a checkpoint's arrays and more than a log
 TMP = "*.orbax-checkpoint-tmp"  # what orbax calls a checkpoint that is being written
 
@@ -36,6 +39,7 @@ def train(name: str, folder: Path, messages: Any, full_at: int = 0) -> None:
 
     From save number `full_at` on no file may grow beyond `ROOM`, as on a disk that is full.
     """
+    messages.send("begun")
     families.same_configuration()
     save, count = Checkpoints.save, itertools.count(1)
 
@@ -51,6 +55,8 @@ def train(name: str, folder: Path, messages: Any, full_at: int = 0) -> None:
         fitted = families.FAMILIES[name](output)
     except Interrupted as stopped:
         sys.exit(stopped.exit_code)
+    except KeyboardInterrupt:  # before the run listened, as at the command line
+        sys.exit(130)
     except (InputError, OSError) as error:
         messages.send(f"{type(error).__name__}: {error}")
         sys.exit(2)
@@ -98,6 +104,7 @@ def disturbed(
     inside, seconds, codes = [], [], []
     while len(codes) < stops:
         process, messages = start(name, folder)
+        messages.recv()  # "begun": the server that forks does not listen to signals
         saving = rng.uniform() < 0.8 and _saves(messages)
         time.sleep(rng.uniform(0, 0.25) if saving else rng.uniform(0, 2.5))
         sent = time.perf_counter()
@@ -120,9 +127,9 @@ def full_disk(name: str, folder: Path, full_at: int) -> tuple[str, int, dict[str
       What the process said last, its exit code, and the digests of the resumed run at its end.
     """
     process, messages = start(name, folder, full_at)
-    said: Any = "save"
+    said: Any = "begun"
     try:
-        while said == "save":
+        while said in ("begun", "save"):
             said = messages.recv()
     except EOFError:
         said = "nothing"

@@ -2,9 +2,12 @@
 
 import dataclasses
 
+import pytest
+
+from jaxdl.errors import InputError
 from jaxdl.run import Output
 from jaxdl.run.config import read_json, write_json
-from jaxdl.run.folder import part, reopen
+from jaxdl.run.folder import fresh, part, reopen
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,3 +36,11 @@ def test_a_part_of_nothing_writes_nothing(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert part(Output(), "first").folder is None
     assert not list(tmp_path.iterdir())
+
+
+def test_a_run_that_was_killed_before_its_config_was_written_can_begin_again(tmp_path):
+    (tmp_path / "lock").touch()
+    assert fresh(tmp_path, "x") == tmp_path
+    (tmp_path / "config.json").touch()
+    with pytest.raises(InputError, match="continue that run with --resume"):
+        fresh(tmp_path, "x")
