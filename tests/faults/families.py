@@ -12,7 +12,7 @@ from jaxdl.learners import dqn, gan, sequence, supervised, vae
 from jaxdl.run import Fitted, Output, Select, fit
 from jaxdl.transforms import resident
 
-STEPS, EVERY = 120, 4  # a save each four steps: most of the time a save is under way
+STEPS, EVERY = 200, 4  # a save each four steps: most of the time a save is under way
 ROWS = 48
 
 

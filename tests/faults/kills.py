@@ -106,7 +106,7 @@ def disturbed(
         process, messages = start(name, folder)
         messages.recv()  # "begun": the server that forks does not listen to signals
         saving = rng.uniform() < 0.8 and _saves(messages)
-        time.sleep(rng.uniform(0, 0.25) if saving else rng.uniform(0, 2.5))
+        time.sleep(rng.uniform(0, 0.25) if saving else rng.uniform(0, 1.5))
         sent = time.perf_counter()
         if process.is_alive():
             os.kill(process.pid, int(rng.choice(signals)))

@@ -29,7 +29,8 @@ def test_killed_or_asked_to_leave_and_resumed_is_bit_identical(name, tmp_path):
     rng = np.random.default_rng(time.time_ns())
     whole = kills.uninterrupted(name, tmp_path / "whole")
     killed = kills.disturbed(name, tmp_path / "killed", 5, rng, (signal.SIGKILL,))
-    assert killed.codes == [-signal.SIGKILL] * 5
+    assert set(killed.codes) == {-signal.SIGKILL}
+    assert len(killed.codes) >= 3  # a fast machine may end the run before the fifth
     assert killed.bits == whole
     left = kills.disturbed(name, tmp_path / "left", 2, rng, (signal.SIGTERM, signal.SIGINT))
     assert set(left.codes) <= set(kills.LEFT)
@@ -51,7 +52,7 @@ def test_a_nan_is_reported_with_step_place_and_row(family, kind):
 
 def test_a_full_disk_is_an_error_at_once_and_spoils_nothing(tmp_path):
     whole = kills.uninterrupted("MLP", tmp_path / "whole")
-    for save in (2, 30):  # 30: the last one
+    for save in (2, 50):  # 50: the last one
         said, code, bits = kills.full_disk("MLP", tmp_path / str(save), save)
         assert "expected room for a checkpoint; earlier checkpoints are intact" in said
         assert code == 2
