@@ -31,7 +31,8 @@ class Watch:
 
     Args:
       idle: True where every step that was done has been saved. The process then ends at the
-        first signal, whatever it is doing, with the exit code 128 + the signal's number.
+        first signal, whatever it is doing, with the exit code 128 + the signal's number; but not
+        a notebook or a prompt, which hold more than the run.
     """
 
     def __init__(self, idle: Callable[[], bool] = lambda: False) -> None:
@@ -67,7 +68,7 @@ class Watch:
 
     def _listen(self, pipe: int) -> None:
         while number := os.read(pipe, 1):
-            if number[0] in SIGNALS and self._idle():
+            if number[0] in SIGNALS and self._idle() and not hasattr(sys, "ps1"):
                 name = signal.Signals(number[0]).name
                 print(f"{name}: no step was done since the last save", file=sys.stderr, flush=True)
                 os._exit(128 + number[0])

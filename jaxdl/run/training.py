@@ -135,8 +135,8 @@ class Training:
             self.saved = self.step
 
     def idle(self) -> bool:
-        """True where a process that ends now loses no step that was done."""
-        return self.saved == self.step and (self.checkpoints is None or not self.checkpoints.saving())
+        """True where a run with a folder would lose no step if the process ended now."""
+        return self.checkpoints is not None and self.saved == self.step and not self.checkpoints.saving()
 
     def seconds(self) -> float:
         """Since the run began, the time between an interruption and its resume left out."""
