@@ -22,10 +22,11 @@ def flops_per_step(learner: Learner, batch: Batch) -> float:
 
     Operations in loops are counted once, so this is too low for recurrent networks.
     """
-    # The batch is not traced, so that `init` can look at its values and refuse them. Nor is it left
-    # to NumPy, whose arrays a traced index cannot reach into.
-    known = jax.device_put(batch)
-    state = jax.eval_shape(lambda key: learner.init(key, known), jax.random.key(0))
+    key = jax.random.key(0)
+    try:  # the batch as it is, so that `init` can look at its values and refuse them
+        state = jax.eval_shape(lambda key: learner.init(key, batch), key)
+    except jax.errors.TracerArrayConversionError:  # an `init` that takes rows of it by its key
+        state = jax.eval_shape(learner.init, key, batch)
     analysis: Any = jax.jit(learner.step).lower(state, batch).cost_analysis()
     return float((analysis or {}).get("flops", np.nan))
 
