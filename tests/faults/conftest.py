@@ -4,6 +4,7 @@ import re
 
 import pytest
 
+from experiments import __main__ as runner
 from jaxdl.errors import InputError
 
 
@@ -32,5 +33,22 @@ def refused(tmp_path):
         for word in words:
             assert word in said.removeprefix(parts[1]), f"{word!r} is missing in: {said}"
         assert contents(tmp_path) == before, "something was written"
+
+    return check
+
+
+@pytest.fixture
+def refused_in_one_line(capsys):
+    """Asserts that the command line ends with 2 and one readable line; `option` is a pattern."""
+
+    def check(words, option, parts):
+        assert runner.main(words) == 2
+        said = capsys.readouterr()
+        lines = said.err.strip().splitlines()
+        assert 1 <= len(lines) <= 10
+        assert re.fullmatch(rf"error: {option}: got .+, expected .+; .+", lines[0]), lines[0]
+        for part in parts:
+            assert part in lines[0], f"{part!r} is missing in: {lines[0]}"
+        assert "Traceback" not in said.err + said.out
 
     return check

@@ -105,7 +105,8 @@ def disturbed(
     while len(codes) < stops:
         process, messages = start(name, folder)
         messages.recv()  # "begun": the server that forks does not listen to signals
-        saving = rng.uniform() < 0.8 and _saves(messages)
+        # The first comes in a save: one before the run listens may be lost in a callback of Python's.
+        saving = (not codes or rng.uniform() < 0.8) and _saves(messages)
         time.sleep(rng.uniform(0, 0.25) if saving else rng.uniform(0, 1.5))
         sent = time.perf_counter()
         if process.is_alive():
