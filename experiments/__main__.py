@@ -23,6 +23,7 @@ python -m experiments NAME --learning-rate 1e-3,3e-4   a sweep
 python -m experiments all        every one of at most 5 minutes, then the gallery; --long for the rest too
 python -m experiments table      the committed results as the README shows them
 python -m experiments slides     every row of the slides with its state, as in docs/slides.md
+python -m experiments benchmarks the measured speeds beside others' libraries; --quick for two minutes
 python -m experiments gallery    a page with both and the figures of your runs; --lang fr in French"""
 
 
@@ -81,6 +82,10 @@ def main(argv: Sequence[str] | None = None) -> int:
             from experiments import _gallery
 
             return _gallery.main(words[1:], scripts())
+        if words[0] == "benchmarks":
+            from experiments.benchmarks import __main__ as benchmarks
+
+            return benchmarks.main(words[1:])
         if words[0] == "all":
             return run_all(words[1:])
         return run_one(words[0], words[1:])
@@ -110,19 +115,32 @@ def run_one(name: str, words: Sequence[str]) -> int:
         near = difflib.get_close_matches(name, known, n=1)
         remedy = f"did you mean {near[0]!r}?" if near else "python -m experiments lists them"
         raise InputError("experiment", name, "one of " + ", ".join(known), remedy)
-    from jaxdl.run import cli, folder
+    from jaxdl.run import cli, processes, spread
 
     module = importlib.import_module(known[name].module)
     presets = getattr(module, "PRESETS", None)
     program = f"python -m experiments {name}"
     found, options, given = cli.parse(module.Config, words, program, module.__doc__ or "", presets)
+    if options.devices > 1:
+        spread.provide(options.devices)
+    processes.join(options.cluster)
+    with processes.aside() as scratch:
+        return run_parsed(module, name, found, options, given, scratch)
+
+
+def run_parsed(
+    module: Any, name: str, found: list[Any], options: Any, given: set[str], scratch: Path | None
+) -> int:
+    """Run what the command line asked for; into `scratch` where another process does the writing."""
+    from jaxdl.run import folder
+
     if options.resume is not None:
         if len(found) > 1:
             raise InputError("--resume", str(options.resume), "one run", "a sweep cannot be resumed at once")
         changes = {field: getattr(found[0], field) for field in given}
         config = folder.reopen(options.resume, name, module.Config, changes)
-        return execute(module, name, config, options, options.resume)
-    out = folder.fresh(options.out, name)
+        return execute(module, name, config, options, scratch or options.resume)
+    out = scratch or folder.fresh(options.out, name)
     if len(found) == 1:
         return execute(module, name, found[0], options, out)
     changing = [
@@ -138,16 +156,17 @@ def run_one(name: str, words: Sequence[str]) -> int:
 
 def execute(module: Any, name: str, config: Any, options: Any, out: Path) -> int:
     """Run an experiment with a config into a folder, write its result, print its claims."""
-    from jaxdl.run import Interrupted, NonFiniteLoss, Output, cache, doctor, report
+    from jaxdl.run import Interrupted, NonFiniteLoss, Output, cache, doctor, processes, report
     from jaxdl.run import config as configs
 
     cache.keep_compiled()
     output = Output(
         out,
         resume=options.resume is not None,
-        progress=options.progress,
+        progress=options.progress and processes.first(),
         layers=options.layers,
         doctor=options.doctor,
+        devices=options.devices,
         profile=options.profile,
         data_dir=options.data_dir,
         config=configs.describe(name, config),
@@ -200,4 +219,9 @@ def run_all(words: Sequence[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    code = main()
+    if code > 1:
+        from jaxdl.run import processes
+
+        processes.leave(code)
+    sys.exit(code)

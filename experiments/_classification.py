@@ -1,6 +1,7 @@
 """What the classifiers share: data, optimizer, training, test, and the figures of a classifier."""
 
 import dataclasses
+from collections.abc import Callable
 from functools import partial
 from typing import Any, Literal
 
@@ -38,7 +39,13 @@ class Config:
     seed: int = 0  # of the first run
 
 
-def train_and_test(make: Any, config: Config, out: Output, expected: dict[str, list[tuple]]) -> Report:
+def train_and_test(
+    make: Any,
+    config: Config,
+    out: Output,
+    expected: dict[str, list[tuple]],
+    look: Callable[[nn.Module, dict[str, Any], np.ndarray], None] | None = None,
+) -> Report:
     """Train a classifier, test it once, draw its figures, and hold it against its claims.
 
     Args:
@@ -47,6 +54,7 @@ def train_and_test(make: Any, config: Config, out: Output, expected: dict[str, l
       out: where to write.
       expected: by data set, claims as (name, source, expected); names are those of the test
         measures, `accuracy` or `error`.
+      look: called with the model, the variables of the first seed and a test image, for more figures.
     """
     dataset = data.load(config.dataset, out.data_dir)
     model = make(dataset.classes)
@@ -59,6 +67,9 @@ def train_and_test(make: Any, config: Config, out: Output, expected: dict[str, l
     test = over_split(supervised.evaluate(model, measures), dataset.test)(fitted.best)
     test["error"] = 1 - test["accuracy"]
     figures(model, dataset, fitted, test["confusion"], steps_per_epoch, out)
+    if look is not None:
+        net = jax.tree.map(lambda x: x[0], fitted.best.net)
+        look(model, {"params": net.params, **net.stats}, dataset.test["input"][0])
     facts = {
         "parameters": fitted.parameters,
         "epochs": config.epochs,

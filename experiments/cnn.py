@@ -8,13 +8,14 @@ Time: 1.5 minutes on 2 CPU cores (mnist: 20 minutes)
 """
 
 import dataclasses
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from experiments import _classification
-from jaxdl import data, models, plots
-from jaxdl.run import Output, Report, load
+from jaxdl import models, plots
+from jaxdl.run import Output, Report
 
 EXPECTED = {
     "digits": [("accuracy", "003:549", "> 0.99"), ("accuracy", "a tuned RBF SVM on this split", "> 0.994")],
@@ -65,15 +66,11 @@ def run(config: Config, out: Output) -> Report:
             batch_norm=config.batch_norm,
         )
 
-    report = _classification.train_and_test(make, config, out, EXPECTED)
-    inside(out, data.load(config.dataset, out.data_dir).test["input"][0])
-    return report
+    return _classification.train_and_test(make, config, out, EXPECTED, partial(inside, out))
 
 
-def inside(out: Output, image: np.ndarray) -> None:
+def inside(out: Output, model: Any, variables: dict[str, Any], image: np.ndarray) -> None:
     """The learned filters of the first level, and what both levels make of one image."""
-    assert out.folder is not None
-    model, variables, _ = load(out.folder)
     scale = 255 if image.dtype == np.uint8 else 1
     _, captured = model.apply(
         variables, image[None] / np.float32(scale), capture_intermediates=True, mutable=["intermediates"]

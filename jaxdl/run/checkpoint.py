@@ -40,6 +40,8 @@ class Restored(NamedTuple):
 class Checkpoints:
     """The checkpoints of one run folder; use as a context manager, so that the last save is awaited.
 
+    In a job of several processes only the first one has them.
+
     Args:
       folder: made when missing.
       keep: how many of the newest to keep. More than one, so that a damaged one can be passed over.
@@ -56,7 +58,12 @@ class Checkpoints:
         blocked = next(path for path in (self.folder, *self.folder.parents) if path.exists())
         remedy = f"{blocked} is a file; choose another"
         require(blocked.is_dir(), "folder", str(folder), "a folder that can be made", remedy)
-        options = ocp.CheckpointManagerOptions(max_to_keep=keep, cleanup_tmp_directories=True)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        # In a job of several processes it waits for no other than itself.
+        alone = ocp.options.MultiprocessingOptions(active_processes={jax.process_index()})
+        options = ocp.CheckpointManagerOptions(
+            max_to_keep=keep, cleanup_tmp_directories=True, create=False, multiprocessing_options=alone
+        )
         self._ocp, self._manager = ocp, ocp.CheckpointManager(self.folder, options=options)
 
     def __enter__(self) -> "Checkpoints":

@@ -23,6 +23,8 @@ class Options:
     progress: bool = True  # progress bar
     layers: bool = False  # log the norms of every layer at each evaluation
     doctor: bool = False  # name illnesses and their causes; costs a probe at the start and < 2 % after
+    devices: int = 1  # that share the seeds if they divide evenly, else every batch
+    cluster: bool = False  # join a Kubernetes job or a TPU pod; mpirun and srun are seen without it
     profile: bool = False  # trace one chunk of steps for Perfetto or TensorBoard
 
 

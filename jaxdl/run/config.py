@@ -153,13 +153,13 @@ def environment() -> dict[str, Any]:
     }
 
 
-def differences(recorded: Path) -> list[str]:
-    """What of the versions, the device and the cores is not as in a `config.json`, one line each."""
+def differences(recorded: Path, form: str) -> list[str]:
+    """What of the versions, the device, the cores and the form is not as in a `config.json`, a line each."""
     if not recorded.exists():
         return []
     then, now = read_json(recorded, "--resume"), environment()
-    before = {"device": then.get("device"), **then.get("versions", {})}
-    today = {"device": now["device"], **now["versions"]}
+    before = {"form": then.get("form", form), "device": then.get("device"), **then.get("versions", {})}
+    today = {"form": form, "device": now["device"], **now["versions"]}
     return [
         f"{name} was {before[name]}, is {today[name]}"
         for name in today

@@ -24,7 +24,7 @@ from jaxdl.run.output import Output
 LOOKS = (0.0, 0.02, 0.05, 0.1, 0.15, 0.2, 0.25, 0.5, 0.75, 1.0)
 SOON, CONFIRMED = 0.1, 0.15  # of the run: "too low" and "no relation" need that long to be seen
 FEW = 20  # steps: no judgement on fewer
-CHECKS = 4  # of a GAN's samples, before its failures are judged
+CHECKS = 4  # of a GAN's samples, and `SOON` of the run, before its failures are judged
 
 
 class Doctor:
@@ -66,6 +66,7 @@ class Doctor:
                 for seed in row["seeds"]:
                     self.told[int(seed)].add(row["name"])
         self.read, self.since = 0, []  # rows of the log, and training losses since the last evaluation
+        self.samples: list[dict[str, Any]] = []  # rows on what a GAN draws
         self.curves: tuple[list[int], list[Any], list[Any]] = ([], [], [])  # steps, validation, train
         self.newest: np.ndarray | None = None  # mean loss lately [seeds]
         self.first: np.ndarray | None = None  # mean loss of the first steps
@@ -135,7 +136,7 @@ class Doctor:
 
     def look(self, step: int, states: State) -> None:
         """Look at the curves, and from time to time at the parameters, after an evaluation."""
-        self._read_curves()
+        self._read_log()
         steps, validation, train = self.curves
         if steps and steps[-1] == step:
             curves = zip(np.array(validation).T, np.array(train).T, strict=True)
@@ -145,18 +146,13 @@ class Doctor:
         if self.looks and step >= self.looks[0]:
             self.looks = [each for each in self.looks if each > step]
             self._look_at_parameters(step, states)
+        if step >= CONFIRMED * self.steps and step >= FEW:
+            self._look_at_samples(step)
 
     def finish(self) -> list[Diagnosis]:
         """Judge what needs the whole run, and close the report; all diagnoses of this run."""
-        observed = [row for row in self.log.rows if row["kind"] == "observed" and "share/0" in row]
-        if len(observed) >= CHECKS:
-            step = observed[-1]["step"]
-            for seed in range(self.seeds):
-                failures = gan_failures.diagnose(_series(observed, seed))
-                for name, seen in failures.items():
-                    found: list[Diagnosis | None] = [None] * self.seeds
-                    found[seed] = diagnosis(name, seen, step)
-                    self._tell(step, found)
+        if len(self.samples) >= CHECKS:
+            self._tell_failures(self.samples, gan_failures.diagnose)
         if not any(self.told):
             self.report("doctor: nothing found")
         return self.diagnoses
@@ -168,6 +164,20 @@ class Doctor:
         losses = self.curves[1][-1] if self.curves[1] else self.newest
         self._tell(step, [probes.unrelated(self.related, float(x), self.chance, step) for x in losses])
         self.related = None  # asked once: later, a network may know rows by heart
+
+    def _look_at_samples(self, step: int) -> None:
+        """Judge what a GAN drew lately: at `CHECKS` evaluations or more, over `SOON` of the run or more."""
+        rows = [row for row in self.samples if row["step"] > 0]  # before the first step, it is chance
+        old = sum(row["step"] <= step - SOON * self.steps for row in rows)
+        if old and len(rows) >= CHECKS:
+            self._tell_failures(rows[min(old - 1, len(rows) - CHECKS) :], gan_failures.diagnose_early)
+
+    def _tell_failures(
+        self, rows: list[dict[str, Any]], judge: Callable[[Mapping[str, np.ndarray]], dict[str, str]]
+    ) -> None:
+        step, found = rows[-1]["step"], [judge(gan_failures.series(rows, i)) for i in range(self.seeds)]
+        for name in dict.fromkeys(name for failures in found for name in failures):
+            self._tell(step, [diagnosis(name, x[name], step) if name in x else None for x in found])
 
     def _look_at_parameters(self, step: int, states: State) -> None:
         now = parameters(states)
@@ -217,8 +227,8 @@ class Doctor:
             if place in name
         }
 
-    def _read_curves(self) -> None:
-        """Take up what is new in the log: training losses, and validation losses with the mean of those."""
+    def _read_log(self) -> None:
+        """Take up what is new: training losses, validation losses with the mean of those, and samples."""
         for row in self.log.rows[self.read :]:
             if row["kind"] == "train" and "loss" in row:
                 self.since.append(np.array(row["loss"], float))
@@ -227,6 +237,8 @@ class Doctor:
                 self.curves[1].append(np.array(row["loss"], float))
                 self.curves[2].append(np.mean(self.since, 0))
                 self.since = []
+            elif row["kind"] == "observed" and "share/0" in row:
+                self.samples.append(row)
         self.read = len(self.log.rows)
 
     def _tell(self, step: int, found: list[Diagnosis | None]) -> None:
@@ -260,11 +272,3 @@ def read(folder: Path) -> list[dict[str, Any]]:
             seeds = [int(seed) for seed in row["seeds"]]
             found.append({"part": part, **{k: v for k, v in row.items() if k != "kind"}, "seeds": seeds})
     return found
-
-
-def _series(observed: list[dict[str, Any]], seed: int) -> dict[str, np.ndarray]:
-    """What `gan_failures.diagnose` takes, of one seed."""
-    classes = sum(name.startswith("share/") for name in observed[0])
-    shares = [[row[f"share/{i}"][seed] for i in range(classes)] for row in observed]
-    series = {name: [row[name][seed] for row in observed] for name in ("accuracy", "gradient_norm")}
-    return {name: np.array(values, float) for name, values in {"shares": shares, **series}.items()}

@@ -55,9 +55,9 @@ def part(output: Any, name: str, model: Any = None) -> Any:
     folder = output.folder
     if folder is not None and output.config is not None:
         folder.mkdir(parents=True, exist_ok=True)
-        written = folder / CONFIG  # a fit in the folder itself has recorded its model there
-        recorded = configs.read_json(written, "folder").get("model") if written.exists() else None
-        configs.write_json(written, {**output.config, "model": recorded})
+        written = folder / CONFIG  # a fit in the folder itself has recorded its model and its form there
+        recorded = configs.read_json(written, "folder") if written.exists() else {"model": None}
+        configs.write_json(written, {**recorded, **output.config})
     return dataclasses.replace(output, folder=folder and folder / name, model=model)
 
 

@@ -30,12 +30,12 @@ class Watch:
     """While active, notes SIGTERM and SIGINT instead of dying of them; a second one is obeyed at once.
 
     Args:
-      idle: True where every step that was done has been saved. The process then ends at the
+      idle: () -> True where every step that was done has been saved. The process then ends at the
         first signal, whatever it is doing, with the exit code 128 + the signal's number; but not
-        a notebook or a prompt, which hold more than the run.
+        a notebook or a prompt, which hold more than the run. None: it never does.
     """
 
-    def __init__(self, idle: Callable[[], bool] = lambda: False) -> None:
+    def __init__(self, idle: Callable[[], bool] | None = None) -> None:
         self.received: int | None = None  # the signal's number
         self._idle = idle
         self._previous: dict[int, Any] = {}
@@ -68,7 +68,7 @@ class Watch:
 
     def _listen(self, pipe: int) -> None:
         while number := os.read(pipe, 1):
-            if number[0] in SIGNALS and self._idle() and not hasattr(sys, "ps1"):
+            if number[0] in SIGNALS and self._idle and self._idle() and not hasattr(sys, "ps1"):
                 name = signal.Signals(number[0]).name
                 print(f"{name}: no step was done since the last save", file=sys.stderr, flush=True)
                 os._exit(128 + number[0])

@@ -9,14 +9,13 @@ import contextlib
 from collections.abc import Sequence
 from typing import NamedTuple
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 
 from jaxdl.data.checks import check_rows
 from jaxdl.errors import require, require_number
 from jaxdl.learner import Batch, Learner, State
 from jaxdl.run import log as logs
+from jaxdl.run import processes
 from jaxdl.run.chunks import Batches, chunk_length, feed, first_batch, flops_per_step
 from jaxdl.run.doctor import Doctor
 from jaxdl.run.evaluation import Evaluate
@@ -24,8 +23,9 @@ from jaxdl.run.illnesses import Diagnosis
 from jaxdl.run.interrupt import Interrupted, Watch
 from jaxdl.run.output import QUIET, Output
 from jaxdl.run.select import Select
+from jaxdl.run.spread import Spread
 from jaxdl.run.training import Training, count_parameters
-from jaxdl.transforms import Loop, over_seeds, up_to_steps
+from jaxdl.transforms import Loop
 
 
 class Fitted(NamedTuple):
@@ -107,29 +107,33 @@ def fit(
     example = first_batch(learner, data)
     check_rows(example, "data")
     check_rows(validation, "validation")
-    run = Training(learner, seed, seeds, loop, example, evaluate, validation, select)
     flops = flops_per_step(learner, example)
     capacity = chunk_length(flops * seeds, every)
     batches = feed(learner, data, capacity)
-    chunk = jax.jit(over_seeds(up_to_steps(learner, capacity), seeds, loop).step)
+    spread = Spread(learner, example, capacity, seeds, loop, output.devices)
     seconds_to_first_chunk = 0.0
     total, per_step = steps * batch_size * seeds, batch_size * seeds
+    run = None
+
+    def idle() -> bool:
+        return run is None or run.idle()
 
     with contextlib.ExitStack() as stack:
+        # A member of several processes leaves with the others; a run without a folder saves nothing.
+        watch = stack.enter_context(Watch(idle if output.folder and not processes.several() else None))
+        run = Training(learner, seed, seeds, loop, example, evaluate, validation, select)
         begun = run.state if output.doctor else None
-        run.open(stack, output)
+        run.open(stack, output, spread.describe())
         output.report(
             f"{count_parameters(run.state) // seeds:,} parameters, {flops:,.0f} FLOPs a step, "
             f"{seeds} seed{'s' * (seeds > 1)}, {steps - run.step:,} of {steps:,} steps to go"
         )
         bar = stack.enter_context(logs.progress_bar(total, run.step * per_step, "ex", output.progress))
-        watch = stack.enter_context(Watch(run.idle))
         if output.doctor:
-            look = batches(0, 1) if learner.resident else example
             run.doctor = Doctor(
                 begun,
                 run.inspect,
-                look,
+                example,
                 data,
                 validation,
                 steps=steps,
@@ -140,13 +144,13 @@ def fit(
             del begun  # the doctor keeps the weights only
         if run.step == 0:
             run.observe(output)
+        placed = spread.put(run.state)
         while run.step < steps and run.improving():
             count = min(capacity, every - run.step % every, steps - run.step)
             batch = batches(run.step, count)
             with run.trace(output, seconds_to_first_chunk > 0):
-                state, measured = chunk(run.state, (jnp.int32(count), batch))
-                measured = {name: np.asarray(value)[:, :count] for name, value in measured.items()}
-            run.advance(state, measured, batch)
+                placed, measured = spread.step(placed, count, batch)
+            run.advance(spread.one(placed), measured, batch)
             seconds_to_first_chunk = seconds_to_first_chunk or run.seconds() - run.seconds_before
             bar.set_postfix(run.shown, refresh=False)
             bar.update(count * per_step)
@@ -155,9 +159,12 @@ def fit(
                 if run.doctor is not None:
                     run.doctor.look(run.step, run.state)
                 run.save()
-            if watch.received is not None:
+            received = processes.largest(watch.received or 0)
+            if received:
                 run.save()
-                raise Interrupted(watch.received, run.step, output.folder is not None)
+                stack.close()  # awaits the save
+                processes.meet("interrupted")
+                raise Interrupted(received, run.step, output.folder is not None)
         diagnoses = run.doctor.finish() if run.doctor is not None else []
     seconds = run.seconds()
     parameters = count_parameters(run.state) // seeds

@@ -21,6 +21,7 @@ class Output:
     progress: bool = True  # progress bar
     layers: bool = False  # norms of every layer in the log, at each evaluation
     doctor: bool = False  # name illnesses of the run and their causes, see `jaxdl.run.doctor`
+    devices: int = 1  # that share the seeds, or every batch, see `jaxdl.run.spread`
     profile: bool = False  # trace of one chunk for TensorBoard or Perfetto, in folder/profile
     data_dir: Path | None = None  # folder of data sets, for an experiment to pass to `data.load`
     config: dict[str, Any] | None = None  # written to folder/config.json when the run starts

@@ -28,9 +28,10 @@ GROWN = 10.0  # times their initial norm: weights that ran away
 ALIKE_BELOW = 0.5  # share of the units that differ from all others
 STILL = 0.01  # change of the most changed kernel, relative to its initial norm
 LEARNING = 0.7  # of the first losses; below, something was learned even in small steps
-LEFT, RISEN = 1.01, 1.03  # validation loss over its minimum, at the evaluation before and now
+PAST = 2  # evaluations since the minimum of the validation loss
+RISEN = 1.01  # validation loss over its minimum
 GAP = 1.5  # validation loss over the training loss
-FALLEN = 0.8  # training loss over that at the minimum of the validation loss
+FALLEN = 0.85  # training loss over that at the minimum of the validation loss
 GOOD = 0.2  # of the loss of chance: a validation loss below is good, and no illness
 
 
@@ -138,8 +139,9 @@ def over_fitting(
       train: mean training loss between the evaluation before and this one.
       chance: the loss of who knows nothing, if known.
 
-    Named at the last of these evaluations, at the earliest two after the minimum: if the loss had
-    `LEFT` it and has `RISEN` by now, to `GAP` times the training loss, which has `FALLEN`. A
+    Named at the last of these evaluations, at the earliest `PAST` after the minimum: if the loss has
+    `RISEN` from it, to `GAP` times the training loss, which has `FALLEN`. The rise alone is asked to
+    be small, since noise moves it by some percent: what noise does not do is the fall beside it. A
     minimum below `GOOD` times chance is none that the slides complain of.
 
     >>> over_fitting([10, 20, 30, 40], [1.0, 0.5, 0.6, 0.7], [1.0, 0.4, 0.2, 0.1]).step
@@ -147,9 +149,9 @@ def over_fitting(
     """
     if len(validation) < 3 or not np.isfinite(validation).all():
         return None
-    best, (last, now) = int(np.argmin(validation)), validation[-2:]
+    best, now = int(np.argmin(validation)), validation[-1]
     least = validation[best]
-    rises = len(validation) - 1 - best >= 2 and last >= LEFT * least and now >= RISEN * least > 0
+    rises = len(validation) - 1 - best >= PAST and now >= RISEN * least > 0
     good = chance is not None and least < GOOD * chance
     if not rises or good or train[-1] > FALLEN * train[best] or now < GAP * train[-1]:
         return None

@@ -13,8 +13,8 @@ from jaxdl.errors import InputError
 from jaxdl.learner import Batch, Learner, State
 from jaxdl.run import config as configs
 from jaxdl.run import log as logs
-from jaxdl.run import nonfinite
-from jaxdl.run.checkpoint import Checkpoints, unflatten
+from jaxdl.run import nonfinite, processes
+from jaxdl.run.checkpoint import Checkpoints, Restored, flatten, unflatten
 from jaxdl.run.doctor import Doctor
 from jaxdl.run.evaluation import Evaluate, over_split
 from jaxdl.run.folder import CONFIG
@@ -54,8 +54,14 @@ class Training:
         self.shown: dict[str, str] = {}  # in the progress bar
         self.doctor: Doctor | None = None
 
-    def open(self, stack: contextlib.ExitStack, output: Output) -> None:
-        """Make the folder, restore the newest intact checkpoint of a resumed run, start the log."""
+    def open(self, stack: contextlib.ExitStack, output: Output, form: str = "one device") -> None:
+        """Make the folder, restore the newest intact checkpoint of a resumed run, start the log.
+
+        Args:
+          stack: closes what is opened here.
+          output: of the run.
+          form: what computes it, for `config.json`; another one on a resume is a warning.
+        """
         if output.folder is not None:
             try:
                 output.folder.mkdir(parents=True, exist_ok=True)
@@ -63,13 +69,14 @@ class Training:
                 raise InputError("out", str(output.folder), "a folder that can be made", str(error)) from None
             stack.enter_context(held(output.folder))
             if output.resume:
-                for difference in configs.differences(output.folder / CONFIG):
+                for difference in configs.differences(output.folder / CONFIG, form):
                     output.report(f"warning: {difference}; the last bits may differ from here on")
             if output.config is not None:
                 model = None if output.model is None else describe(output.model)
-                configs.write_json(output.folder / CONFIG, {**output.config, "model": model})
-            self.checkpoints = stack.enter_context(Checkpoints(output.folder / "checkpoints"))
-            if output.resume and self.checkpoints.exist():
+                configs.write_json(output.folder / CONFIG, {**output.config, "model": model, "form": form})
+            if processes.first():
+                self.checkpoints = stack.enter_context(Checkpoints(output.folder / "checkpoints"))
+            if output.resume and processes.same_record(bool(self.checkpoints and self.checkpoints.exist())):
                 self._restore(output)
         self.log = stack.enter_context(logs.Log(output.folder, self.step, output.logger))
 
@@ -112,7 +119,8 @@ class Training:
         self.observe(output)
         if self.evaluate is None:
             return
-        values = self.evaluate(self.state)
+        # Another kind of processor may round them differently, and what follows must not differ.
+        values = processes.same(self.evaluate(self.state))
         self.log.write("validation", self.step, values)
         self.shown |= {name: f"{value.mean():.4g}" for name, value in values.items() if name != "loss"}
         if self.best is not None and self.select is not None:
@@ -136,7 +144,7 @@ class Training:
 
     def idle(self) -> bool:
         """True where a run with a folder would lose no step if the process ended now."""
-        return self.checkpoints is not None and self.saved == self.step and not self.checkpoints.saving()
+        return self.saved == self.step and not (self.checkpoints and self.checkpoints.saving())
 
     def seconds(self) -> float:
         """Since the run began, the time between an interruption and its resume left out."""
@@ -153,13 +161,15 @@ class Training:
         return {"state": self.state, "best": self.best_state} if self.select else {"state": self.state}
 
     def _restore(self, output: Output) -> None:
-        assert self.checkpoints is not None
-        restored = self.checkpoints.restore(output.report)
-        arrays = unflatten(self._arrays(), restored.arrays)
+        restored = Restored(0, flatten(self._arrays()), {})  # the others only tell how large it is
+        if self.checkpoints is not None:
+            restored = self.checkpoints.restore(output.report)
+        step, host = processes.same_record([restored.step, restored.host])
+        arrays = unflatten(self._arrays(), processes.same(restored.arrays))
         self.state, self.best_state = arrays["state"], arrays.get("best", arrays["state"])
-        self.best = Best(**restored.host["best"]) if restored.host["best"] else None
-        self.step = self.saved = restored.step
-        self.seconds_before = restored.host["seconds"]
+        self.best = Best(**host["best"]) if host["best"] else None
+        self.step = self.saved = step
+        self.seconds_before = host["seconds"]
         output.report(f"resumed at step {self.step}")
 
 

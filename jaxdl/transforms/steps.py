@@ -5,7 +5,8 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jax.sharding import NamedSharding
+from jax.sharding import AxisType, NamedSharding
+from jax.sharding import PartitionSpec as P
 
 from jaxdl.errors import require, require_number
 from jaxdl.learner import ORDER, Batch, Key, Learner, Metrics, State, lift
@@ -23,8 +24,8 @@ def resident(learner: Learner, batch_size: int, rows: Rows, sharding: NamedShard
       learner: takes batches of `batch_size` rows.
       batch_size: rows per step.
       rows: which rows step `step` takes out of n, `jaxdl.data.order.rows`.
-      sharding: how the gathered rows are spread over devices. Without it every device of a mesh
-        computes the whole batch.
+      sharding: how the gathered rows are spread over devices; by default over the axis "data" of the
+        mesh that `jax.set_mesh` has set, if it has one. Otherwise every device computes all rows.
 
     Raises:
       InputError: `batch_size` is not in 1..n, or the arrays of the data differ in length.
@@ -34,7 +35,8 @@ def resident(learner: Learner, batch_size: int, rows: Rows, sharding: NamedShard
     def gather(state: State, data: Batch) -> Batch:
         index = rows(jax.random.fold_in(state.key, ORDER), state.step, _length(data), batch_size)
         batch = jax.tree.map(lambda x: x[index], data)
-        return batch if sharding is None else jax.lax.with_sharding_constraint(batch, sharding)
+        spread = sharding or _rows_of_the_mesh()
+        return batch if spread is None else jax.lax.with_sharding_constraint(batch, spread)
 
     def init(key: Key, data: Batch) -> State:
         n = _length(data)
@@ -108,6 +110,13 @@ def up_to_steps(learner: Learner, length: int) -> Learner:
 
     inspect = lift(learner, lambda look: lambda state, counted: look(state, pick(counted[1], 0)))
     return Learner(init, step, inspect, learner.resident)
+
+
+def _rows_of_the_mesh() -> P | None:
+    mesh = jax.sharding.get_abstract_mesh()
+    kinds = dict(zip(mesh.axis_names, mesh.axis_types, strict=True))
+    # Inside of `shard_map` an axis is manual: every device has its own rows already.
+    return P("data") if kinds.get("data") == AxisType.Auto else None
 
 
 def _length(data: Batch) -> int:

@@ -1,0 +1,125 @@
+"""Several processes that train one model together: how they find each other, agree, and part.
+
+JAX itself detects the launcher (Open MPI, SLURM, Kubernetes, TPU pods) and watches the members; nothing
+stands in between. Every process runs the same program on the same numbers, so only what differs from
+process to process has to be agreed on: signals, files, and measures that a processor may round.
+"""
+
+import contextlib
+import json
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NoReturn
+
+import jax
+import numpy as np
+
+from jaxdl.errors import InputError
+
+HEARTBEAT = 10  # seconds without a sign of life until a member counts as dead; the others then abort
+PATIENCE = 60  # seconds that the first process waits for the others at the start
+# Names of the number of processes under Open MPI's mpirun and SLURM's srun.
+LAUNCHED = ("OMPI_COMM_WORLD_SIZE", "SLURM_STEP_NUM_TASKS")
+
+
+def join(asked: bool = False) -> None:
+    """Become a member of the job that a launcher started; nothing for a process of its own.
+
+    Call it before JAX is used. When a member dies, the others end within about `HEARTBEAT` seconds
+    with exit code 134 (SIGABRT) and a message of JAX, so that the launcher can start all of them again.
+
+    Args:
+      asked: join although no launcher is seen: in a Kubernetes job (which needs the package
+        `kubernetes`) or a TPU pod, or with `JAX_COORDINATOR_ADDRESS`.
+
+    Raises:
+      InputError: it was asked for, and JAX finds no job.
+    """
+    if not asked and all(int(os.environ.get(name, "1")) < 2 for name in LAUNCHED):
+        return
+    try:
+        jax.distributed.initialize(
+            heartbeat_timeout_seconds=HEARTBEAT,
+            initialization_timeout=PATIENCE,
+            shutdown_timeout_seconds=HEARTBEAT,
+        )
+    except ValueError as error:  # JAX found no coordinator
+        remedy = f"start it with mpirun or srun, or leave the option out; {error}"
+        raise InputError("cluster", True, "a job that JAX can detect", remedy) from None
+
+
+def several() -> bool:
+    """Whether this process is one of several."""
+    return jax.distributed.is_initialized() and jax.process_count() > 1
+
+
+def first() -> bool:
+    """Whether this process is the one that writes and talks."""
+    return not several() or jax.process_index() == 0
+
+
+@contextlib.contextmanager
+def aside() -> Iterator[Path | None]:
+    """Silence, and a folder that is thrown away, for all members but the first; for that one, None.
+
+    So every member runs the whole program, and one set of files is left. All wait for each other at
+    the end: a launcher ends every member as soon as one has left with an error code.
+    """
+    if first():
+        yield None
+    else:
+        with (
+            tempfile.TemporaryDirectory() as folder,
+            open(os.devnull, "w") as nowhere,
+            contextlib.redirect_stdout(nowhere),
+        ):
+            yield Path(folder)
+    meet("end")
+
+
+def leave(code: int) -> NoReturn:
+    """End the process. A member that failed does not wait for the others, who would wait for it."""
+    if code > 1 and several():
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+    sys.exit(code)
+
+
+def same(tree: Any) -> Any:
+    """The arrays of the first process, in all of them; shapes and dtypes are alike everywhere."""
+    if not several():
+        return tree
+    from jax.experimental import multihost_utils
+
+    return jax.tree.map(np.asarray, multihost_utils.broadcast_one_to_all(tree))
+
+
+def same_record(record: Any) -> Any:
+    """What the first process knows, as JSON, in all of them."""
+    if not several():
+        return record
+    text = np.frombuffer(json.dumps(record).encode(), np.uint8)
+    length = int(same(np.int32(text.size)))
+    text = np.resize(text, length)  # of the others: only the size matters
+    return json.loads(same(text).tobytes())
+
+
+def largest(number: int) -> int:
+    """The largest of the numbers that the processes come with."""
+    if not several():
+        return number
+    from jax.experimental import multihost_utils
+
+    return int(np.max(multihost_utils.process_allgather(np.int32(number))))
+
+
+def meet(place: str) -> None:
+    """Wait until every process is here: a launcher ends all of them as soon as one has left."""
+    if several():
+        from jax.experimental import multihost_utils
+
+        multihost_utils.sync_global_devices(place)

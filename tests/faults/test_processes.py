@@ -1,0 +1,78 @@
+"""Several processes under a real launcher: they agree with one device, and end together."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import families
+import members
+import numpy as np
+import pytest
+
+from jaxdl.run import processes
+from jaxdl.run.checkpoint import flatten
+from jaxdl.run.output import QUIET
+
+ROOT = Path(__file__).parents[2]
+launched = pytest.mark.skipif(members.LAUNCHER is None, reason="Open MPI's mpirun is not installed")
+
+
+@pytest.fixture(scope="module")
+def alone():
+    """The parameters that one device finds."""
+    return flatten({"params": families.FAMILIES["LSTM"](QUIET).state.net.params})
+
+
+@launched
+@pytest.mark.parametrize(("count", "devices"), [(2, 1), (2, 2), (4, 1)])
+def test_several_processes_equal_one_device(count, devices, alone, tmp_path):
+    found = members.finish(members.launch(tmp_path / "run", "LSTM", count, devices), tmp_path / "run")
+    assert (found["processes"], found["devices"]) == (count, count * devices)
+    for name, array in alone.items():
+        np.testing.assert_allclose(np.array(found["params"][name], np.float32), array, rtol=0, atol=2e-6)
+
+
+@launched
+def test_a_member_is_killed_and_all_go_on(tmp_path):
+    expected = members.finish(members.launch(tmp_path / "whole", "LSTM"), tmp_path / "whole")
+    folder, rng = tmp_path / "killed", np.random.default_rng(0)
+    ended = members.kill_one(members.launch(folder, "LSTM"), folder, rng)
+    assert ended is not None
+    assert ended.code != 0
+    assert ended.seconds < members.NOTICED
+    assert members.finish(members.launch(folder, "LSTM"), folder)["bits"] == expected["bits"]
+
+
+@launched
+def test_an_experiment_under_a_launcher_writes_once(tmp_path):
+    launcher = [str(members.LAUNCHER), "--allow-run-as-root", "--oversubscribe", "-n", "2"]
+    words = ["--epochs", "1", "--seeds", "1", "--no-progress", "--out", "run"]
+    done = run_experiment(tmp_path, "mlp", *words, launcher=launcher)
+    assert done.stdout.count("50,610 parameters") == 1, done.stderr
+    assert "2 processes" in json.loads((tmp_path / "run" / "config.json").read_text())["form"]
+    assert (tmp_path / "run" / "result.json").exists()
+
+
+def run_experiment(folder, *words, launcher=()):
+    variables = {**os.environ, "PYTHONPATH": str(ROOT), "XLA_FLAGS": ""}
+    command = [*launcher, sys.executable, "-m", "experiments", *words]
+    return subprocess.run(command, cwd=folder, env=variables, capture_output=True, text=True, timeout=300)
+
+
+def test_a_process_of_its_own(monkeypatch):
+    for name in processes.LAUNCHED:
+        monkeypatch.delenv(name, raising=False)
+    processes.join()  # nothing happens
+    assert not processes.several()
+    assert processes.first()
+    assert processes.same_record({"best": [1]}) == {"best": [1]}
+    assert processes.largest(3) == 3
+
+
+def test_a_cluster_that_is_not_there_is_refused(tmp_path):
+    done = run_experiment(tmp_path, "mlp", "--cluster", "--out", "run")
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: --cluster: got True, expected a job that JAX can detect")
+    assert not (tmp_path / "run").exists()
