@@ -10,7 +10,7 @@ import jax
 import numpy as np
 import optax
 
-from jaxdl import data, losses, metrics, plots
+from jaxdl import data, losses, metrics, models, plots
 from jaxdl.learner import ORDER
 from jaxdl.learners import supervised
 from jaxdl.run import Claim, Fitted, Output, Report, Select, claim, fit, over_split
@@ -33,6 +33,7 @@ class Config:
     scale: float = 0.0  # augmentation: largest relative change of size
     translate: float = 0.0  # augmentation: largest shift, pixels
     noise: float = 0.0  # augmentation: standard deviation, of a pixel range of 0..1
+    precision: models.Precision = "float32"  # of the arithmetic of training; bf16 suits accelerators
     patience: int | None = None  # epochs without better validation until a seed stops; None: all epochs
     road: Literal["resident", "host"] = "resident"  # data kept on the device, or fed by the host
     seeds: int = 5  # independent runs
@@ -110,7 +111,7 @@ def train(
     if config.patience is not None:
         select = Select("accuracy", True, config.patience)
     learner = supervised.learner(
-        model,
+        models.in_precision(model, config.precision),
         optimizer or optax.adamw(schedule, weight_decay=config.weight_decay),
         loss=partial(losses.cross_entropy, label_smoothing=config.label_smoothing),
         l1=config.l1,

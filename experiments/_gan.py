@@ -81,9 +81,8 @@ def players(config: Any, dataset: data.Dataset, factor: float = 1.0) -> Players:
     critic = models.Discriminator(config.widths[::-1], start, batch_norm=config.loss != "wasserstein")
     adams = [optax.adam(config.learning_rate * each, b1=0.5) for each in (1.0, factor)]
     k = config.discriminator_steps
-    learner = gan.learner(
-        generator, critic, *adams, loss=config.loss, latents=config.latents, discriminator_steps=k
-    )
+    networks = [models.in_precision(each, config.precision) for each in (generator, critic)]
+    learner = gan.learner(*networks, *adams, loss=config.loss, latents=config.latents, discriminator_steps=k)
     learner = resident(learner, config.batch_size * k, data.order.rows)
     learner = ema(learner, config.ema, "generator") if config.ema else learner
     jax.eval_shape(learner.init, jax.random.key(0), dataset.train)

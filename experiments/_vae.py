@@ -74,7 +74,7 @@ def train(dataset: data.Dataset, latent: int, config: Any, out: Output) -> tuple
     schedule = optax.warmup_cosine_decay_schedule(0, config.learning_rate, max(1, steps // 20), max(2, steps))
     dynamic = config.likelihood == "bernoulli" and config.binarization == "dynamic"
     learner = vae.learner(
-        model,
+        models.in_precision(model, config.precision),
         optax.adamw(schedule, weight_decay=config.weight_decay),
         objective=config.objective,
         samples=config.samples,

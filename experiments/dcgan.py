@@ -11,7 +11,7 @@ import dataclasses
 from typing import Literal
 
 from experiments import _gan
-from jaxdl import data, frechet
+from jaxdl import data, frechet, models
 from jaxdl.run import Output, Report, claim
 from jaxdl.run.folder import part
 
@@ -30,6 +30,7 @@ class Config:
     steps: int = 2000  # updates of the generator
     batch_size: int = 64  # real images per update of the discriminator
     learning_rate: float = 5e-4  # of both networks; Adam with beta1 = 0.5
+    precision: models.Precision = "float32"  # of the arithmetic of training; bf16 suits accelerators
     loss: Loss = "non_saturating"  # see jaxdl.losses.ADVERSARIAL
     discriminator_steps: int = 1  # for each update of the generator
     latents: int = 32  # normal numbers that the generator gets

@@ -18,6 +18,7 @@ from typing import Literal
 import jax
 
 from experiments import _vae
+from jaxdl import models
 from jaxdl.learners import vae
 from jaxdl.run import Output, Report, claim, over_split
 
@@ -33,6 +34,7 @@ class Config:
     widths: tuple[int, ...] = (256,)  # units of the hidden layers
     features: tuple[int, ...] = ()  # filters of levels of convolution before them
     activation: Literal["relu", "tanh"] = "relu"  # of the hidden layers
+    precision: models.Precision = "float32"  # of the arithmetic of training; bf16 suits accelerators
     objective: Literal["elbo", "iwae"] = "elbo"  # the bound that is maximised
     samples: int = 1  # of z for each image in training
     beta: float = 1.0  # weight of the divergence in the ELBO

@@ -55,7 +55,7 @@ def test_every_script_says_what_it_is(name):
     assert script.minutes > 0
     source = script.path.read_text()
     assert all(f"\n{word}: " in source for word in ("Reproduces", "Paper", "Command", "Expected", "Time"))
-    assert len(source.splitlines()) <= 85
+    assert len(source.splitlines()) <= 88
 
 
 @pytest.mark.parametrize("name", SCRIPTS)
