@@ -86,7 +86,7 @@ def draw(out: Output, results: Mapping[str, Mapping[str, np.ndarray]], chosen: s
             accuracy, x = values["accuracy"], values[cost].mean()
             spread = accuracy.std(ddof=1) if len(accuracy) > 1 else 0.0
             mark = name + " (chosen)" * (name == chosen)
-            axis.errorbar(x, accuracy.mean(), yerr=spread, color=f"C{i % 10}", capsize=3,
+            axis.errorbar(x, accuracy.mean(), yerr=spread, color=plots.nth_colour(i), capsize=3,
                           marker="os^Dv*"[i % 6], ms=8, ls="none", label=mark)  # fmt: skip
             if name == chosen:
                 axis.plot(x, accuracy.mean(), "o", ms=18, mfc="none", mec="black")

@@ -7,7 +7,7 @@ import jax
 import numpy as np
 
 from experiments import _gan
-from experiments._illnesses import LATE, Patient, healthy, provocations
+from experiments._illnesses import LONG, Patient, healthy, provocations
 from jaxdl import data, losses, metrics, plots
 from jaxdl.data import order
 from jaxdl.learner import Learner
@@ -86,7 +86,7 @@ def examine(patient: Patient, seed: int, seeds: int) -> dict[str, Any]:
 def provoked(family: str, kind: str, config: Any) -> dict[str, Any]:
     """Run one illness with all seeds of a config, and judge what the doctor said, seed by seed."""
     name, provoke = provocations(family)[kind]
-    steps = config.long_steps if name in LATE else config.steps
+    steps = config.long_steps if name in LONG else config.steps
     patient = provoke(healthy(family, steps))
     found = examine(patient, config.seed, config.seeds)
     right = [
@@ -107,7 +107,7 @@ def in_time(name: str, step: int, steps: int, least: int | None, every: int) -> 
     """
     if name == known.OVER_FITTING:
         return least is not None and abs(step - least) <= 2 * every
-    return step <= (steps if name in LATE else steps / 4)
+    return step <= steps / 4
 
 
 def well(family: str, variant: int, config: Any) -> list[tuple[str, int]]:
@@ -149,7 +149,8 @@ def matrix(found: list[dict[str, Any]], healthy: list[dict[str, Any]]) -> Any:
             axis.text(j, i, text, ha="center", va="center", fontsize=6 if "late" in text else 7)
         if expected:
             axis.plot([j - 0.48, j + 0.48, j + 0.48, j - 0.48, j - 0.48],
-                      [i - 0.45, i - 0.45, i + 0.45, i + 0.45, i - 0.45], color="C1", lw=1.2)  # fmt: skip
+                      [i - 0.45, i - 0.45, i + 0.45, i + 0.45, i - 0.45],
+                      color=plots.nth_colour(1), lw=1.2)  # fmt: skip
     axis.set_xticks(range(len(names)), [name.replace(" the ", "\nthe ") for name in names], fontsize=8,
                     rotation=40, ha="left")  # fmt: skip
     axis.xaxis.tick_top()

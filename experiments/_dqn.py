@@ -1,7 +1,6 @@
 """What the deep Q-learning scripts are made of: their options, training, curves, and a film."""
 
 import dataclasses
-from collections.abc import Sequence
 from typing import Any
 
 import jax
@@ -19,6 +18,7 @@ from jaxdl.transforms import Loop, each_seed
 # solved (gymnasium's reward thresholds).
 SCALES = {"CartPole-v1": (0.5, 0.5, 5.0, 0.5), "MountainCar-v0": (1.0, 15.0)}
 SOLVED = {"CartPole-v1": 475, "Acrobot-v1": -100, "MountainCar-v0": -110, "Catch": 0.99}
+DRAWN = {"CartPole-v1": plots.cart_pole, "Acrobot-v1": plots.acrobot}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -182,48 +182,3 @@ def _watch(environment: envs.Environment, agent: dqn.Agent, states: Any) -> jax.
         return jax.lax.scan(move, (env_state, observation), jnp.arange(300))[1]
 
     return jnp.swapaxes(jax.jit(jax.vmap(episode))(states), 0, 1)
-
-
-def cart_pole(observations: np.ndarray) -> np.ndarray:
-    """Images of the cart and its pole, [..., 4] -> uint8 [..., 48, 96, 1]."""
-    position, angle = observations[..., 0], observations[..., 2]
-    zero = np.zeros_like(position)
-    tip = np.stack([position + np.sin(angle), np.cos(angle)], -1)
-    foot = np.stack([position, zero], -1)
-    left, right = np.stack([position - 0.25, zero], -1), np.stack([position + 0.25, zero], -1)
-    ground = np.stack([zero - 2.4, zero - 0.1], -1), np.stack([zero + 2.4, zero - 0.1], -1)
-    return lines(
-        [(left, right, 0.08), (foot, tip, 0.04), (*ground, 0.01)], (-2.4, 2.4), (-0.6, 1.8), (48, 96)
-    )
-
-
-def acrobot(observations: np.ndarray) -> np.ndarray:
-    """Images of the two links, [..., 6] -> uint8 [..., 64, 64, 1]."""
-    cos1, sin1, cos2, sin2 = np.moveaxis(observations[..., :4], -1, 0)
-    elbow = np.stack([sin1, -cos1], -1)
-    hand = elbow + np.stack([sin1 * cos2 + cos1 * sin2, -(cos1 * cos2 - sin1 * sin2)], -1)
-    goal = [np.broadcast_to((x, 1.0), elbow.shape) for x in (-2.0, 2.0)]
-    links = [(np.zeros_like(elbow), elbow, 0.06), (elbow, hand, 0.06), (*goal, 0.015)]
-    return lines(links, (-2.2, 2.2), (-2.2, 2.2), (64, 64))
-
-
-DRAWN = {"CartPole-v1": cart_pole, "Acrobot-v1": acrobot}
-
-
-def lines(
-    strokes: Sequence[tuple[np.ndarray, np.ndarray, float]],
-    across: tuple[float, float],
-    up: tuple[float, float],
-    size: tuple[int, int],
-) -> np.ndarray:
-    """Draw strokes (from [..., 2], to [..., 2], half width) as images, uint8 [..., height, width, 1]."""
-    y, x = np.meshgrid(np.linspace(up[1], up[0], size[0]), np.linspace(*across, size[1]), indexing="ij")
-    pixel = (across[1] - across[0]) / size[1]
-    image: Any = 0.0
-    for start, end, width in strokes:
-        a, along = start[..., None, None, :], (end - start)[..., None, None, :]
-        point = np.stack([x, y], -1)
-        share = ((point - a) * along).sum(-1) / (along**2).sum(-1)
-        distance = np.linalg.norm(point - a - np.clip(share, 0, 1)[..., None] * along, axis=-1)
-        image = np.maximum(image, np.clip((width - distance) / pixel + 0.5, 0, 1))
-    return (255 * image).astype(np.uint8)[..., None]

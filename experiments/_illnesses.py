@@ -16,6 +16,7 @@ from jaxdl.run import illnesses as known
 
 FAMILIES = ("MLP", "CNN", "LSTM", "GAN")
 VARIANTS = 5  # healthy runs of each family
+CHECKS = 40  # of the samples of a GAN, as `experiments.dcgan` looks at them
 # Game, learning rate of both players, decay of the moving average, widths of the generator. A Wasserstein
 # GAN with one critic step was judged to oscillate on the seeds 0 and 1, and is not among the healthy.
 GANS = (
@@ -73,7 +74,7 @@ def healthy(family: str, steps: int, variant: int = 0) -> Patient:
         game, rate, average, widths = GANS[variant]
         model = (models.Generator(widths, 2, 1), models.Discriminator(widths[::-1], 2))
         both = (adam(rate, b1=0.5), adam(rate, b1=0.5))
-        return Patient(family, model, train, validation, both, steps, game=game, average=average)
+        return Patient(family, model, train, validation, both, steps, CHECKS, game=game, average=average)
     model, optimizer = tasks[variant]
     return Patient(family, model, train, validation, optimizer, steps)
 
@@ -203,7 +204,7 @@ GAMES: dict[str, tuple[str, Provoke]] = {
     "discriminator too fast": (known.DIMINISHED_GRADIENT, _game("minimax", (2e-4, 4e-3))),
     "discriminator too slow": (known.MODE_COLLAPSE, _game("non_saturating", (5e-4, 1e-5))),
 }
-LATE = {known.MODE_COLLAPSE, known.DIMINISHED_GRADIENT}  # judged when the first fight is over, at the end
+LONG = {known.MODE_COLLAPSE, known.DIMINISHED_GRADIENT}  # a fight, which takes longer to be lost
 
 
 def provocations(family: str) -> Mapping[str, tuple[str, Provoke]]:

@@ -184,15 +184,15 @@ def curves(truth: np.ndarray, detectors: Mapping[str, Detector], results: Result
     for i, (name, (scores, thresholds)) in enumerate(detectors.items()):
         matrix, recalled = results[name]["confusion"][0], results[name]["recall"][0]
         line, point = (("-", "-", "none", "--", "-.", ":")[i % 6], {"marker": "Xo*sD^"[i % 6], "ms": 9})
-        style = {"color": f"C{i}", "mec": "black", "mew": 0.8, "zorder": 3}
+        style = {"color": plots.nth_colour(i), "mec": "black", "mew": 0.8, "zorder": 3}
         label = f"{name}: the same, {1 / (1 + np.exp(-thresholds[0])):.2g} instead of 0.5"
         if id(scores) not in drawn:  # one with another threshold has the same curve
             label = f"{name}: area {results[name]['auc'].mean():.3f}, mean over seeds"
             false_alarms, recall, _ = roc_curve(truth, scores[0])
-            roc.plot(false_alarms, recall, color=f"C{i}", ls=line)
+            roc.plot(false_alarms, recall, color=plots.nth_colour(i), ls=line)
             precision, recall, _ = precision_recall_curve(truth, scores[0])
             if len(precision) > 2:  # scores that are all the same have no curve
-                trade.step(recall, precision, where="post", color=f"C{i}", ls=line)
+                trade.step(recall, precision, where="post", color=plots.nth_colour(i), ls=line)
         drawn.append(id(scores))
         roc.plot([matrix[0, 1] / matrix[0].sum()], [recalled], **point, **style)
         trade.plot([recalled], [results[name]["precision"][0]], **point, **style)
@@ -213,7 +213,7 @@ def bars(results: Results) -> Any:
         x = np.arange(len(MEASURES)) + (i - (len(results) - 1) / 2) * width
         every = np.array([values[each] for each in MEASURES])  # [measures, seeds]
         spread = every.std(1, ddof=1) if every.shape[1] > 1 else np.zeros(len(every))
-        axis.bar(x, every.mean(1), width, yerr=spread, capsize=2, color=f"C{i}", label=name,
+        axis.bar(x, every.mean(1), width, yerr=spread, capsize=2, color=plots.nth_colour(i), label=name,
                  hatch=("", "//", "..", "xx", "\\\\", "--")[i % 6], edgecolor="white", lw=0.5)  # fmt: skip
         axis.scatter(np.repeat(x, every.shape[1]), every, s=8, color="black", zorder=3)
     axis.set_xticks(range(len(MEASURES)), list(MEASURES.values()))

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from jaxdl.plots import subplots
+from jaxdl.plots import nth_colour, subplots
 
 
 def labelled_points(points: np.ndarray, labels: np.ndarray, xlabel: str, ylabel: str) -> Any:
@@ -45,7 +45,7 @@ def trade_off(
     figure, axes = subplots(1, len(curves), (4.6 * len(curves), 3.8))
     for i, (axis, (title, (x, y))) in enumerate(zip(axes[0], curves.items(), strict=True)):
         middle = x.mean(0), y.mean(0)
-        axis.errorbar(*middle, xerr=x.std(0), yerr=y.std(0), fmt="o-", color=f"C{i}", ms=5, capsize=2)
+        axis.errorbar(*middle, xerr=x.std(0), yerr=y.std(0), fmt="o-", color=nth_colour(i), ms=5, capsize=2)
         for px, py, mark in zip(*middle, marks, strict=True):
             axis.annotate(mark, (px, py), xytext=(6, 5), textcoords="offset points", fontsize=8)
         axis.set(title=title, xlabel=xlabel, ylabel=ylabel)
@@ -65,7 +65,7 @@ def activations(rows: Mapping[str, np.ndarray], threshold: float) -> Any:
     highest = max(float(np.max(row)) for row in rows.values())
     most = max(int((row > threshold).sum()) for row in rows.values())  # silent units are not drawn
     for i, (axis, (name, row)) in enumerate(zip(axes[0], rows.items(), strict=True)):
-        axis.bar(np.arange(len(row)), np.sort(row)[::-1], width=1.0, color=f"C{i}")
+        axis.bar(np.arange(len(row)), np.sort(row)[::-1], width=1.0, color=nth_colour(i))
         title = f"{name}: {int((row > threshold).sum())} of {len(row)} units active"
         axis.set(title=title, xlabel="units, strongest first", ylabel="activation")
         axis.set(xlim=(-1, 1.1 * most + 1), ylim=(0, 1.05 * highest))

@@ -103,8 +103,8 @@ def draw_overfitting(out: Output, fits: Mapping[str, Fitted], stops: np.ndarray,
                   "validation": through_training(fitted, "validation", "loss", epoch)}  # fmt: skip
         for j, (label, (x, y)) in enumerate(curves.items()):
             style = ("-", "--")[j]
-            axis.plot(x, y.mean(1), style, color=f"C{j}", label=label)
-            axis.fill_between(x, y.min(1), y.max(1), alpha=0.2, color=f"C{j}", lw=0)
+            axis.plot(x, y.mean(1), style, color=plots.nth_colour(j), label=label)
+            axis.fill_between(x, y.min(1), y.max(1), alpha=0.2, color=plots.nth_colour(j), lw=0)
         if i == 0:
             axis.axvline(float(np.mean(stops)), color="gray", lw=0.8, ls=":")
             x, y = curves["validation"]

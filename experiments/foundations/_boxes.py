@@ -105,9 +105,9 @@ def draw(boxes: Sequence[Box], grid: np.ndarray) -> Any:
     image, vectors = axes[0]
     for box in boxes:
         corner = box.x - box.width / 2, box.y - box.height / 2
-        style = {"fill": False, "ec": f"C{box.label}", "lw": 2, "ls": ("-", "--", ":")[box.label]}
+        style = {"fill": False, "ec": plots.nth_colour(box.label), "lw": 2, "ls": ("-", "--", ":")[box.label]}
         image.add_patch(Rectangle(corner, box.width, box.height, **style))
-        image.plot(box.x, box.y, "+", color=f"C{box.label}", ms=9)
+        image.plot(box.x, box.y, "+", color=plots.nth_colour(box.label), ms=9)
         image.text(*corner, f" {CLASSES[box.label]}", fontsize=8, va="bottom", color="black")
     lines = np.arange(cells + 1) / cells
     image.set(xlim=(-0.02, 1.02), ylim=(1.02, -0.02), xticks=(lines[:-1] + lines[1:]) / 2, aspect="equal",

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from jaxdl.plots import subplots
+from jaxdl.plots import nth_colour, subplots
 
 Points = tuple[np.ndarray, np.ndarray]
 
@@ -24,7 +24,7 @@ def lines(panels: Mapping[str, Points], found: Mapping[str, Mapping[str, Any]], 
         axis.plot(x, y, "o", color="0.5", ms=4, label="examples")
         axis.plot(ends, truth[0] + truth[1] * ends, color="black", lw=1, label="true line")
         for i, (name, line) in enumerate(found[title].items()):
-            axis.plot(ends, line[0] + line[1] * ends, ("--", "-.")[i], color=f"C{i}", lw=2, label=name)
+            axis.plot(ends, line[0] + line[1] * ends, ("--", "-.")[i], color=nth_colour(i), lw=2, label=name)
         axis.set(title=title, xlabel="x", ylabel="y")
         axis.grid(alpha=0.3)
     axes[0, 0].legend(frameon=False, fontsize=9)
@@ -47,7 +47,7 @@ def networks(panels: Mapping[str, Sequence[np.ndarray]]) -> Any:
                 for end in places[i + 1][layers[i + 1]]:
                     axis.plot(*np.stack([start, end]).T, color="0.6", lw=0.6, zorder=1)
         for i, (place, on) in enumerate(zip(places, layers, strict=True)):
-            colour = "C0" if i == 0 else "C1" if i == len(layers) - 1 else "white"
+            colour = nth_colour(0) if i == 0 else nth_colour(1) if i == len(layers) - 1 else "white"
             axis.scatter(*place[on].T, s=170, color=colour, ec="black", zorder=2)
             axis.scatter(*place[~on].T, s=170, color="white", ec="0.6", ls="--", zorder=2)
             axis.scatter(*place[~on].T, s=120, color="firebrick", marker="x", zorder=3)

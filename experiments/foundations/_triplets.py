@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxdl.plots import subplots
+from jaxdl.plots import nth_colour, subplots
 
 
 def loss(anchor: jax.Array, positive: jax.Array, negative: jax.Array, margin: float) -> jax.Array:
@@ -54,10 +54,10 @@ def draw(
     place.set(title="loss by the place of the negative")
     for axis, title, at in ((before, "triplets before", 0), (after, "triplets after", -1)):
         for i, (marker, (name, path)) in enumerate(zip("o^X", paths.items(), strict=True)):
-            axis.plot(*path[at].T, marker, color=f"C{i}", ms=8, mec="white", label=name)
+            axis.plot(*path[at].T, marker, color=nth_colour(i), ms=8, mec="white", label=name)
         for anchor, near, far in zip(*(path[at] for path in paths.values()), strict=True):
-            axis.plot(*np.stack([anchor, near]).T, color="C1", lw=0.8)
-            axis.plot(*np.stack([anchor, far]).T, ":", color="C2", lw=0.8)
+            axis.plot(*np.stack([anchor, near]).T, color=nth_colour(1), lw=0.8)
+            axis.plot(*np.stack([anchor, far]).T, ":", color=nth_colour(2), lw=0.8)
         axis.set(title=title, aspect="equal")
         axis.grid(alpha=0.3)
     ends = [np.stack([path[at] for path in paths.values()]) for at in (0, -1)]

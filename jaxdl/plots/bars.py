@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from jaxdl.plots.canvas import subplots
+from jaxdl.plots.canvas import nth_colour, subplots
 
 
 def stacked_bars(bars: Mapping[str, Mapping[str, float]], ylabel: str = "") -> Any:
@@ -20,7 +20,9 @@ def stacked_bars(bars: Mapping[str, Mapping[str, float]], ylabel: str = "") -> A
     bottom = np.zeros(len(bars))
     for i, part in enumerate(next(iter(bars.values()))):
         height = np.array([parts[part] for parts in bars.values()])
-        axis.bar(list(bars), height, bottom=bottom, label=part, color=f"C{i}", hatch=("", "//", "..")[i % 3])
+        axis.bar(
+            list(bars), height, bottom=bottom, label=part, color=nth_colour(i), hatch=("", "//", "..")[i % 3]
+        )
         bottom += height
     for x, total in enumerate(bottom):
         axis.text(x, total, f"{total:.1f}", ha="center", va="bottom", fontsize=9)

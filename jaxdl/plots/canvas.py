@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 STYLE = "tableau-colorblind10"
+ORDER = (0, 1, 3, 4, 5, 6, 8, 7, 2, 9)  # of its colours: those that are pale on white come last
 
 
 def save(figure: Any, path: str | Path) -> Path:
@@ -25,10 +26,27 @@ def subplots(rows: int, columns: int, size: tuple[float, float]) -> tuple[Any, n
 
     mpl.use("Agg")
     import matplotlib.pyplot as plt
+    from cycler import cycler
 
-    with plt.style.context(STYLE):
+    cycle = cycler(color=[nth_colour(i) for i in range(len(ORDER))])
+    with plt.style.context([STYLE, {"axes.prop_cycle": cycle}]):
         figure, axes = plt.subplots(rows, columns, figsize=size, squeeze=False, layout="constrained")
     return figure, axes
+
+
+def nth_colour(i: int) -> str:
+    """The i-th colour of a figure made by `subplots`, "#rrggbb"; after the last one follows the first.
+
+    matplotlib's own C0 is the first colour of whatever style is on when it is looked up, which
+    outside of `subplots` is not this one.
+
+    >>> nth_colour(0), nth_colour(1), nth_colour(10) == nth_colour(0)
+    ('#006BA4', '#FF800E', True)
+    """
+    from matplotlib import style
+
+    colours = style.library[STYLE]["axes.prop_cycle"].by_key()["color"]
+    return colours[ORDER[i % len(ORDER)]]
 
 
 def pixels(figure: Any, dpi: int = 80) -> np.ndarray:

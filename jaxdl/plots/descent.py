@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from jaxdl.plots.canvas import subplots
+from jaxdl.plots.canvas import nth_colour, subplots
 
 Curve = tuple[np.ndarray, np.ndarray]  # x and y
 
@@ -32,14 +32,14 @@ def descent_on_a_curve(
     axis.plot(*curve, color="black", lw=1.2)
     width = np.ptp(curve[0])
     for i, (name, (x, y)) in enumerate(paths.items()):
-        colour, marker = f"C{i}", "os^Dv"[i % 5]
+        colour, marker = nth_colour(i), "os^Dv"[i % 5]
         axis.plot(x, y, color=colour, marker=marker, ms=4, lw=0.8, label=name)
         axis.plot(x[0], y[0], color=colour, marker=marker, ms=10)
         axis.plot(x[-1], y[-1], color=colour, marker="*", ms=15, mec="black")
         for at, height, slope in zip(x, y, (slopes or {}).get(name, ()), strict=False):
             reach = 0.13 * width / np.hypot(1, slope * width / np.ptp(curve[1]))
             axis.plot([at - reach, at + reach], [height - slope * reach, height + slope * reach],
-                      color="C3", lw=1.5)  # fmt: skip
+                      color=nth_colour(4), lw=1.5)  # fmt: skip
     for name, (x, y) in (marks or {}).items():
         below = "minimum" in name
         axis.annotate(name, (x, y), xytext=(0, -17) if below else (12, 6), fontsize=9,
@@ -79,7 +79,7 @@ def error_surface(
     levels = np.geomspace(max(error.min(), error.max() / 2e3), error.max(), 14)
     above.contour(x, y, error, levels=levels, cmap="viridis", linewidths=0.8)
     for i, (name, path) in enumerate(paths.items()):
-        style = {"color": f"C{i}", "ls": ("-", "--", ":", "-.")[i % 4], "label": name}
+        style = {"color": nth_colour(i), "ls": ("-", "--", ":", "-.")[i % 4], "label": name}
         above.plot(*path.T, marker=".", ms=3, lw=1.3, **style)
         column = np.abs(path[:, :1] - x).argmin(1)
         row = np.abs(path[:, 1:] - y).argmin(1)

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from jaxdl.plots.canvas import subplots
+from jaxdl.plots.canvas import nth_colour, subplots
 
 
 def filters(kernels: np.ndarray, columns: int = 8) -> Any:
@@ -81,7 +81,7 @@ def image_panels(
         axis.imshow(image, cmap="gray", interpolation="nearest")
         axis.set_title(title, fontsize=9)
         for i, (top, left, height, width) in enumerate((boxes or {}).get(title, ())):
-            frame = {"fill": False, "ec": f"C{i + 1}", "lw": 2, "ls": ("-", "--")[i % 2]}
+            frame = {"fill": False, "ec": nth_colour(i + 1), "lw": 2, "ls": ("-", "--")[i % 2]}
             axis.add_patch(_rectangle(left - 0.5, top - 0.5, width, height, frame))
         if numbers:
             middle = (image.min() + image.max()) / 2

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from jaxdl.plots.canvas import subplots
+from jaxdl.plots.canvas import nth_colour, subplots
 
 Row = Mapping[str, Any]  # of metrics.jsonl
 
@@ -22,7 +22,7 @@ def learning_curves(rows: Sequence[Row], steps_per_epoch: float, best: float | N
     names = ["loss", *sorted(judged - {"kind", "step", "loss"})]
     figure, axes = subplots(1, len(names), (4.6 * len(names), 3.4))
     for axis, name in zip(axes[0], names, strict=True):
-        for kind, style, colour in (("train", "-", "C0"), ("validation", "--", "C1")):
+        for kind, style, colour in (("train", "-", nth_colour(0)), ("validation", "--", nth_colour(1))):
             chosen = [row for row in rows if row["kind"] == kind and name in row]
             if not chosen:
                 continue
@@ -63,8 +63,8 @@ def errors_through_training(
             chosen = [row for row in rows if row["kind"] == "validation"]
             steps = [row["step"] for row in chosen]
             values = np.array([np.atleast_1d(row["loss"]) for row in chosen], float)
-            axis.plot(steps, values.mean(1), ls=styles[i % len(styles)], color=f"C{i}", label=name)
-            axis.fill_between(steps, values.min(1), values.max(1), alpha=0.2, color=f"C{i}", lw=0)
+            axis.plot(steps, values.mean(1), ls=styles[i % len(styles)], color=nth_colour(i), label=name)
+            axis.fill_between(steps, values.min(1), values.max(1), alpha=0.2, color=nth_colour(i), lw=0)
         axis.axhline(levels[task], color="black", lw=1, ls=":", label=level)
         axis.set(title=task, xlabel="step", ylabel="mean squared error, held out", yscale="log")
         axis.grid(alpha=0.3)
@@ -93,8 +93,8 @@ def series(
         for i, (name, (x, values)) in enumerate(runs.items()):
             values = np.asarray(values, float)
             style = ("-", "--", ":", "-.")[i % 4]
-            axis.plot(x, values.mean(1), style, color=f"C{i}", label=name)
-            axis.fill_between(x, values.min(1), values.max(1), alpha=0.2, color=f"C{i}", lw=0)
+            axis.plot(x, values.mean(1), style, color=nth_colour(i), label=name)
+            axis.fill_between(x, values.min(1), values.max(1), alpha=0.2, color=nth_colour(i), lw=0)
         axis.set(title=title, xlabel=xlabel, yscale="log" if title in logarithmic else "linear")
         axis.grid(alpha=0.3)
         axis.legend(frameon=False, fontsize=8)

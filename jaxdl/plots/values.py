@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from jaxdl.plots.canvas import subplots
+from jaxdl.plots.canvas import nth_colour, subplots
 
 ARROWS = ((0, 1), (1, 0), (0, -1), (-1, 0))  # right and up, of the actions up, right, down, left
 
@@ -63,8 +63,8 @@ def strips(groups: Mapping[str, np.ndarray], xlabel: str) -> Any:
     for i, values in enumerate(groups.values()):
         values = np.asarray(values, float)
         offsets = np.linspace(-0.2, 0.2, len(values)) if len(values) > 1 else 0
-        axis.plot(values, i + offsets, "o", color="C0", alpha=0.6, markersize=4)
-        axis.plot([values.mean()] * 2, [i - 0.32, i + 0.32], color="C1", lw=3)
+        axis.plot(values, i + offsets, "o", color=nth_colour(0), alpha=0.6, markersize=4)
+        axis.plot([values.mean()] * 2, [i - 0.32, i + 0.32], color=nth_colour(1), lw=3)
     first = np.mean(next(iter(groups.values())))
     axis.axvline(first, color="0.6", lw=1, ls="--", zorder=0)
     axis.set(yticks=range(len(groups)), yticklabels=list(groups), xlabel=xlabel)

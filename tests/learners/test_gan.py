@@ -244,6 +244,27 @@ def test_the_monitor_judges_the_end_only():
     assert len(gan_failures.diagnose(late)) == 3
 
 
+FEW = np.tile(np.array([*[0.25] * 4, *[0.0] * 6]), (6, 1))
+MORE = np.array([[*[1 / k] * k, *[0] * (10 - k)] for k in (2, 3, 4, 6, 7, 8)])
+
+
+def test_the_young_are_judged_by_what_the_opponent_makes_of_them():
+    def early(shares, accuracy):
+        return list(gan_failures.diagnose_early(measured(shares, accuracy)))
+
+    assert early(FEW, 0.1) == [gan_failures.MODE_COLLAPSE]
+    assert early(FEW, 0.7) == early(EVEN, 0.1) == early(MORE, 0.1) == [], "few classes alone are no collapse"
+    assert early(FEW, 0.99) == [gan_failures.DIMINISHED_GRADIENT]
+    assert early(MORE, 0.99) == early(EVEN, 0.99) == [], "a generator that gains classes has a gradient"
+    rows = [
+        {"accuracy": [0.5, a], "gradient_norm": [1, 2], "share/0": [1, 0.3], "share/1": [0, 0.7]}
+        for a in (1, 0)
+    ]
+    taken = gan_failures.series(rows, 1)
+    np.testing.assert_array_equal(taken["accuracy"], [1, 0])
+    np.testing.assert_array_equal(taken["shares"], [[0.3, 0.7]] * 2)
+
+
 def test_shares_and_entropy():
     shares = gan_failures.class_shares(np.array([0, 1, 1, 3]), 4)
     np.testing.assert_array_equal(shares, [0.25, 0.5, 0, 0.25])

@@ -1,5 +1,7 @@
 """The training doctor: every rule on numbers, provoked runs, silence, and that nothing depends on it."""
 
+from typing import NamedTuple
+
 import jax
 import numpy as np
 import optax
@@ -55,6 +57,13 @@ RULES = {
     "nothing moves": (symptoms.not_touched([STILL], {"logits/kernel": 0.3}, 9), None),
     "over-fitting": (
         symptoms.over_fitting([1, 2, 3, 4], RISING, [1, 0.4, 0.3, 0.2]), illnesses.OVER_FITTING),
+    "over-fitting that rises slowly": (
+        symptoms.over_fitting([1, 2, 3, 4], [1, 0.5, 0.502, 0.51], [1, 0.4, 0.36, 0.33]),
+        illnesses.OVER_FITTING),
+    "a validation loss that has come to rest": (
+        symptoms.over_fitting([1, 2, 3, 4], [1, 0.5, 0.502, 0.503], [1, 0.4, 0.36, 0.33]), None),
+    "a training loss that has come to rest": (
+        symptoms.over_fitting([1, 2, 3, 4], [1, 0.5, 0.502, 0.51], [1, 0.34, 0.33, 0.33]), None),
     "one evaluation after the minimum": (
         symptoms.over_fitting([1, 2, 3], [*RISING[1:3], 0.4], [1, 0.4, 0.3]), None),
     "training loss rises too": (symptoms.over_fitting([1, 2, 3, 4], RISING, [1, 0.2, 0.3, 0.3]), None),
@@ -238,6 +247,50 @@ def test_an_explosion_is_named_before_the_nan_and_a_nan_with_its_step_and_place(
     assert where.startswith("first seen in ")
     assert "learning rate too high" in named
     assert f"not finite at step {step}: {where}" in named
+
+
+EVEN, LACKING = np.full(4, 0.25), np.array([0.5, 0.5, 0, 0])
+
+
+class Seen(NamedTuple):
+    """What is seen of a GAN at a check."""
+
+    shares: np.ndarray
+    accuracy: float
+
+
+# (what is seen by step, of 40; what the doctor says, and when)
+GAMES = {
+    "healthy": (lambda step: Seen(EVEN, 0.8), []),
+    "young, and told so": (lambda step: Seen(EVEN if step > 30 else LACKING, 0.8), []),
+    "young, and every check brings more": (
+        lambda step: Seen(LACKING + min(1, step / 40) * (EVEN - LACKING), 0.99 if step < 20 else 0.8), []),
+    "collapsed": (lambda step: Seen(LACKING, 0.1), [(illnesses.MODE_COLLAPSE, 20)]),
+    "lost": (
+        lambda step: Seen(LACKING, 0.99),
+        [(illnesses.DIMINISHED_GRADIENT, 20), (illnesses.MODE_COLLAPSE, 40)]),
+    "lost later": (
+        lambda step: Seen(LACKING if step > 20 else EVEN, 0.99 if step > 20 else 0.8),
+        [(illnesses.DIMINISHED_GRADIENT, 28), (illnesses.MODE_COLLAPSE, 40)]),
+}  # fmt: skip
+
+
+def test_what_a_gan_draws_is_judged_while_it_trains():
+    players = models.Generator((4,), 4, 1), models.Discriminator((4,), 4)
+    adam = optax.adam(1e-3, b1=0.5)
+
+    def observe(step, states):
+        checks = [see(step) for see, _ in GAMES.values()]  # a seed for each
+        shares = {f"share/{i}": np.array([check.shares[i] for check in checks]) for i in range(4)}
+        norms = np.ones(len(checks))
+        return {"accuracy": np.array([x.accuracy for x in checks]), "gradient_norm": norms, **shares}
+
+    out = Output(progress=False, report=lambda text: None, doctor=True, observe=observe)
+    learner = resident(gan.learner(*players, adam, adam, latents=4), 16, data.order.rows)
+    rows = {"input": FEW["input"]}
+    found = fit(learner, rows, steps=40, every=2, seeds=len(GAMES), output=out).diagnoses
+    for i, (case, (_, told)) in enumerate(GAMES.items()):
+        assert [(x.name, x.step) for x in found if i in x.seeds] == told, case
 
 
 def test_the_host_road_and_a_generator_that_repeats_itself():
