@@ -151,7 +151,9 @@ def fit(
             with run.trace(output, seconds_to_first_chunk > 0):
                 placed, measured = spread.step(placed, count, batch)
             run.advance(spread.one(placed), measured, batch)
-            seconds_to_first_chunk = seconds_to_first_chunk or run.seconds() - run.seconds_before
+            if not seconds_to_first_chunk:
+                seconds_to_first_chunk = run.seconds() - run.seconds_before
+                output.report(f"{seconds_to_first_chunk:.1f} s to the first {count} steps")
             bar.set_postfix(run.shown, refresh=False)
             bar.update(count * per_step)
             if run.step % every == 0 or run.step == steps:

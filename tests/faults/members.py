@@ -15,6 +15,7 @@ import numpy as np
 HERE = Path(__file__)
 LAUNCHER = shutil.which("mpirun")
 NOTICED = 15  # seconds until all members have ended after one was killed
+LEFT_ALONE = ("--enable-recovery",)  # then Open MPI does not end the other members
 RESULT = "bits.json"  # what the first member leaves beside the run
 
 
