@@ -134,7 +134,8 @@ def agent(
         q = values(state.net.params, observation, _noise(key))
         explore, choose = jax.random.uniform(key, (2, len(q)))  # one draw: half the code to compile
         random = (choose * q.shape[1]).astype(jnp.int32)
-        return jnp.where(explore < epsilons(state.step * rows + i * len(q)), random, q.argmax(-1))
+        greedy = q.argmax(-1).astype(jnp.int32)
+        return jnp.where(explore < epsilons(state.step * rows + i * len(q)), random, greedy)
 
     def loss_fn(params: Params, stats: Any, batch: tuple, target_params: Params, key: Key):
         row, weights = batch

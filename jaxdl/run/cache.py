@@ -7,7 +7,7 @@ import jax
 
 
 def keep_compiled(folder: Path | None = None) -> Path | None:
-    """Keep what takes a twentieth of a second or more to compile in the user's cache folder.
+    """Keep what takes half a second or more to compile in the user's cache folder.
 
     `JAX_COMPILATION_CACHE_DIR`, or a folder that was configured before, is left as it is; an empty
     `JAX_COMPILATION_CACHE_DIR` keeps nothing. What a program computes does not depend on it.
@@ -28,6 +28,6 @@ def keep_compiled(folder: Path | None = None) -> Path | None:
     except (OSError, RuntimeError):  # a home that is read-only or unknown is no reason not to train
         return None
     jax.config.update("jax_compilation_cache_dir", str(folder))
-    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.05)
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)
     jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
     return folder

@@ -9,6 +9,7 @@ import contextlib
 from collections.abc import Sequence
 from typing import NamedTuple
 
+import jax
 import numpy as np
 
 from jaxdl.data.checks import check_rows
@@ -107,6 +108,7 @@ def fit(
     example = first_batch(learner, data)
     check_rows(example, "data")
     check_rows(validation, "validation")
+    learner = learner._replace(step=jax.jit(learner.step))  # traced once, for whoever asks
     flops = flops_per_step(learner, example)
     capacity = chunk_length(flops * seeds, every)
     batches = feed(learner, data, capacity)

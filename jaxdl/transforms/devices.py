@@ -100,25 +100,39 @@ def average_over(axis_name: str) -> Callable[[Callable], Callable]:
     return lambda gradients: lambda *args: jax.lax.pmean(gradients(*args), axis_name)
 
 
-def average_shards(shards: int, axis_name: str) -> Callable[[Callable], Callable]:
+def average_shards(shards: int, devices: str | Mesh) -> Callable[[Callable], Callable]:
     """The `average` hook that gives the same bits on any number of devices.
 
     The batch is always cut into `shards` equal parts, computed one at a time and added up in one
-    fixed order, however many devices share them out. Each device needs at least two shards (with
-    one, XLA inlines the loop and rounds differently); batch norm sees one shard at a time.
+    fixed order, however many devices share them out:
+
+        average = average_shards(16, mesh)
+        learner = over_devices(supervised.learner(model, optimizer, average=average), mesh)
+
+    Each device needs at least two shards (with one, XLA inlines the loop and rounds differently).
+    Batch norm sees one shard at a time, and dropout repeats its masks from shard to shard.
+
+    Args:
+      shards: parts of a batch, a multiple of twice the number of devices.
+      devices: the mesh of `over_devices`, or the axis name under `pmap` or `shard_map`. With a mesh
+        the noise of each row is that of one device; a learner under pmap draws its own.
 
     Raises:
-      InputError: shards < 1; when it runs, devices that do not share them evenly, or shards that
-        do not share the rows evenly.
+      InputError: shards < 1, or a mesh of several axes; when it runs, devices that do not share
+        the shards evenly, or shards that do not share the rows evenly.
     """
     require_number("shards", shards, 1, whole=True, remedy="twice the largest number of devices")
+    mesh = None if isinstance(devices, str) else devices
+    axes = (devices,) if isinstance(devices, str) else devices.axis_names
+    require(len(axes) == 1, "devices", axes, "a mesh of one axis", "the rows are shared over one")
+    axis_name = axes[0]
 
     def wrap(gradients: Callable) -> Callable:
         def averaged(params: Params, stats: Any, batch: Batch, *args: Any) -> Any:
-            devices = jax.lax.axis_size(axis_name)
-            local, rows = shards // devices, {len(x) for x in jax.tree.leaves(batch)}
-            even = shards % devices == 0 and all(n % local == 0 for n in rows)
-            expected = f"a multiple of {devices} devices that divides the rows {sorted(rows)} of each"
+            count = jax.lax.axis_size(axis_name)
+            local, rows = shards // count, {len(x) for x in jax.tree.leaves(batch)}
+            even = shards % count == 0 and all(n % local == 0 for n in rows)
+            expected = f"a multiple of {count} devices that divides the rows {sorted(rows)} of each"
             require(even, "shards", shards, expected, "choose another number")
             parts = jax.tree.map(lambda x: x.reshape(local, -1, *x.shape[1:]), batch)
             each = jax.lax.map(lambda part: gradients(params, stats, part, *args), parts)
@@ -127,6 +141,12 @@ def average_shards(shards: int, axis_name: str) -> Callable[[Callable], Callable
             total, _ = jax.lax.scan(lambda total, x: (jax.tree.map(jnp.add, total, x), None), start, gathered)
             return jax.tree.map(lambda x: x / shards, total)
 
-        return averaged
+        def spread(params: Params, stats: Any, batch: Batch, *args: Any) -> Any:
+            given = (P(), P(), P(axis_name), *[P()] * len(args))
+            # check_vma would sum the gradients of what every device holds, here once too often.
+            alone = jax.shard_map(averaged, mesh=mesh, in_specs=given, out_specs=P(), check_vma=False)
+            return alone(params, stats, batch, *args)
+
+        return averaged if mesh is None else spread
 
     return wrap

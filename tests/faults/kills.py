@@ -29,6 +29,7 @@ class Disturbed(NamedTuple):
     """A run that was stopped several times, and went on until its end."""
 
     bits: dict[str, str]  # digests of the final arrays and of the log, see `bits`
+    begun: list[bool]  # of each stop, whether the training had begun: nothing is compiled any more
     inside: list[bool]  # of each stop, whether a save was under way
     seconds: list[float]  # of each stop, until the process was gone
     codes: list[int]  # exit codes of the processes that were stopped
@@ -101,7 +102,7 @@ def disturbed(
     A fifth of the moments are anywhere after the start of the process, in its compilation too; the
     others are soon after a save has begun.
     """
-    inside, seconds, codes = [], [], []
+    begun, inside, seconds, codes = [], [], [], []
     while len(codes) < stops:
         process, messages = start(name, folder)
         messages.recv()  # "begun": the server that forks does not listen to signals
@@ -116,9 +117,10 @@ def disturbed(
             break
         seconds.append(time.perf_counter() - sent)
         codes.append(process.exitcode)
+        begun.append(bool(saving))
         inside.append(bool(saving and list((folder / "checkpoints").glob(TMP))))
     _, messages = start(name, folder)
-    return Disturbed(_end(messages), inside, seconds, codes)
+    return Disturbed(_end(messages), begun, inside, seconds, codes)
 
 
 def full_disk(name: str, folder: Path, full_at: int) -> tuple[str, int, dict[str, str]]:

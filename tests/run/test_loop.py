@@ -19,7 +19,7 @@ from jaxdl.errors import InputError
 from jaxdl.learner import ORDER
 from jaxdl.learners import supervised
 from jaxdl.run import Interrupted, NonFiniteLoss, Output, Select, fit, over_split
-from jaxdl.run.chunks import chunk_length
+from jaxdl.run.chunks import chunk_length, count_flops
 from jaxdl.run.config import environment
 from jaxdl.run.log import read
 from jaxdl.transforms import resident, skip_nonfinite
@@ -252,6 +252,21 @@ def test_bad_arguments_are_refused_before_anything_is_written(tmp_path, options,
 def test_an_unknown_measure_is_refused():
     with pytest.raises(InputError, match=r"select.measure: got 'acuracy'.*did you mean 'accuracy'"):
         run(evaluate=supervised.evaluate(MODEL), validation=DATA, select=Select("acuracy"))
+
+
+@pytest.mark.parametrize(
+    ("function", "shapes", "products"),
+    [
+        (lambda x, w: x @ w, [(8, 16), (16, 4)], 2 * 8 * 16 * 4),
+        (lambda x, w: jax.grad(lambda w: (x @ w).sum())(w), [(8, 16), (16, 4)], 4 * 8 * 16 * 4),
+        (lambda x, k: models.conv(x, k), [(2, 8, 8, 3), (5, 5, 3, 7)], 2 * 2 * 8 * 8 * 7 * 5 * 5 * 3),
+        (lambda x, w: jax.lax.scan(lambda x, _: (x @ w, None), x, length=9)[0], [(2, 4), (4, 4)], 9 * 64),
+        (lambda x, w: jax.lax.map(lambda row: jax.jit(jnp.dot)(row, w), x), [(9, 4), (4, 4)], 9 * 2 * 4 * 4),
+    ],
+)  # fmt: skip
+def test_operations_are_counted_by_hand(function, shapes, products):
+    counted = count_flops(jax.jit(function).trace(*map(jnp.zeros, shapes)).jaxpr.jaxpr)
+    assert products <= counted < 1.2 * products  # the rest is not in a product
 
 
 def test_chunks_are_short_on_a_cpu():

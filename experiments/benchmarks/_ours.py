@@ -1,0 +1,232 @@
+"""The JAX side of the families benchmark: learners, and every way in which they can be dispatched."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any, NamedTuple
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from jax.sharding import AxisType, NamedSharding
+from jax.sharding import PartitionSpec as P
+
+from experiments.benchmarks import _networks as networks
+from experiments.benchmarks._cases import Case
+from jaxdl import data, models
+from jaxdl.learner import Batch, Key, Learner, State, TrainState, init_state, unit_range
+from jaxdl.learners import gan, sequence, supervised, vae
+from jaxdl.run.chunks import chunk_length, feed, flops_per_step
+from jaxdl.run.training import count_parameters
+from jaxdl.transforms import many_steps, over_devices, over_seeds, resident, up_to_steps
+
+
+class Way(NamedTuple):
+    """Something to time."""
+
+    parameters: int  # that are learned, of one run
+    run: Callable[[int], float]  # takes so many steps, returns the last loss
+
+
+def learner(case: Case, naive: bool = False) -> Learner:
+    """What the library offers for a family, or with `naive` the same with flax's own layers."""
+    name, rate, momentum = case.optimizer
+    optimizer = optax.adam(rate, b1=momentum) if name == "adam" else optax.sgd(rate, momentum)
+    sizes = dict(case.sizes)
+    form = "plain" if naive else "auto"
+    if case.network == "gan":
+        widths, start = sizes["widths"], sizes["start"]
+        channels = case.shape[-1]
+        generator = models.Generator(widths, start, channels, implementation=form)
+        discriminator = models.Discriminator(widths[::-1], start, implementation=form)
+        return gan.learner(generator, discriminator, optimizer, optimizer, latents=sizes["latents"])
+    if case.network == "lstm":
+        if naive:
+            return sequence.learner(networks.NaiveLSTM(**sizes), optimizer)
+        features, words = sizes["features"], sizes["vocabulary"]
+        net = models.RecurrentNet(
+            features, words, layers=sizes["layers"], vocabulary=words, embedding=features, forget_bias=0.0
+        )
+        return sequence.learner(net, optimizer)
+    if case.network == "vae":
+        make = networks.NaiveVAE if naive else models.VAE
+        return vae.learner(make(case.shape, activation=nn.relu, **sizes), optimizer)
+    net = _classifier(case, naive, form)
+    return supervised.learner(net, optimizer) if case.trains else forward(net)
+
+
+def _classifier(case: Case, naive: bool, form: str) -> nn.Module:
+    sizes = dict(case.sizes)
+    if case.network == "mlp":
+        return models.MLP(**sizes)
+    if case.network == "cnn":
+        return networks.NaiveCNN(**sizes) if naive else models.CNN(**sizes)
+    if case.network == "vgg":
+        return networks.NaiveVGG(**sizes) if naive else models.VGG(**sizes)
+    return networks.ResNet(bottleneck=case.network == "resnet50", implementation=form, **sizes)
+
+
+def forward(model: nn.Module) -> Learner:
+    """Predictions only, in the form of a learner that never learns."""
+
+    def init(key: Key, batch: Batch) -> TrainState:
+        return init_state(model, optax.identity(), key, unit_range(batch["input"]))
+
+    def step(state: TrainState, batch: Batch) -> tuple[TrainState, dict[str, jax.Array]]:
+        variables = {"params": state.net.params, **state.net.stats}
+        logits: Any = model.apply(variables, unit_range(batch["input"]))
+        # The square keeps the compiler from summing the last layer's weights instead.
+        return state.replace(step=state.step + 1), {"loss": jnp.square(logits).mean()}
+
+    return Learner(init, step)
+
+
+def arrays(case: Case) -> dict[str, np.ndarray]:
+    """Random inputs, images as bytes, and targets."""
+    random = np.random.default_rng(0)
+    if case.network == "lstm":
+        text = random.integers(0, case.sizes["vocabulary"], (case.rows, case.shape[0] + 1)).astype(np.int32)
+        return {"input": text[:, :-1], "target": text[:, 1:]}
+    images = random.integers(0, 256, (case.rows, *case.shape), np.uint8)
+    return {"input": images, "target": random.integers(0, 10, case.rows).astype(np.int32)}
+
+
+def way(case: Case, form: str) -> Way:
+    """One of the forms in `_cases.variants` that are not torch's."""
+    form = form.removesuffix(", tuned malloc")
+    if form == "naive flax":
+        return _naive(case)
+    if not case.trains or form == "ours, step by step":
+        return _steps(case)
+    if form == "ours, epoch scan":
+        return _scan(case)
+    if form == "ours, host road":
+        return _host(case)
+    return _devices(case) if form == "ours, 2 devices" else _chunks(case)
+
+
+def _begin(one: Learner, case: Case, batch: Batch) -> tuple[State, int]:
+    keys = jax.vmap(jax.random.key)(np.arange(case.seeds, dtype=np.uint32))
+    state = jax.jit(over_seeds(one, case.seeds).init)(keys, batch)
+    count = count_parameters(state) if case.trains else sum(x.size for x in jax.tree.leaves(state.net.params))
+    return state, count // case.seeds
+
+
+def _chunks(case: Case) -> Way:
+    """As `fit` dispatches a resident learner."""
+    one = resident(learner(case), case.batch, data.order.rows)
+    rows = arrays(case)
+    state, parameters = _begin(one, case, rows)
+    capacity = chunk_length(flops_per_step(one, rows) * case.seeds, case.steps)
+    batches = feed(one, rows, capacity)
+    return Way(parameters, _dispatch(one, case, state, capacity, batches))
+
+
+def _host(case: Case) -> Way:
+    """As `fit` dispatches a learner that is fed by the host."""
+    one, rows = learner(case), arrays(case)
+    state, parameters = _begin(one, case, {name: x[: case.batch] for name, x in rows.items()})
+    example = {name: x[: case.batch] for name, x in rows.items()}
+    capacity = chunk_length(flops_per_step(one, example) * case.seeds, case.steps)
+    source: Any = partial(data.stream, rows, data.order.rows, jax.random.key(0), case.batch)
+    return Way(parameters, _dispatch(one, case, state, capacity, feed(one, source, capacity)))
+
+
+def _dispatch(one: Learner, case: Case, state: State, capacity: int, batches: Any) -> Callable[[int], float]:
+    chunk = jax.jit(over_seeds(up_to_steps(one, capacity), case.seeds).step)
+    taken = 0
+
+    def run(steps: int) -> float:
+        nonlocal state, taken
+        loss, end = np.zeros(1), taken + steps
+        while taken < end:
+            count = min(capacity, end - taken)
+            state, measured = chunk(state, (jnp.int32(count), batches(taken, count)))
+            taken += count
+            loss = np.asarray(measured["loss"])[:, count - 1]
+        return float(loss[0])
+
+    return run
+
+
+def _steps(case: Case) -> Way:
+    """A Python loop over the jitted step of a resident learner, or over predictions."""
+    one = resident(learner(case), case.batch, data.order.rows)
+    rows = jax.device_put(arrays(case))
+    state, parameters = _begin(one, case, rows)
+    step = jax.jit(over_seeds(one, case.seeds).step)
+
+    def run(steps: int) -> float:
+        nonlocal state
+        loss = jnp.zeros(1)
+        for _ in range(steps):
+            state, measured = step(state, rows)
+            loss = measured["loss"]
+        return float(loss[0])
+
+    return Way(parameters, run)
+
+
+def _scan(case: Case) -> Way:
+    """A whole epoch, here a round, in one `many_steps`."""
+    one = resident(learner(case), case.batch, data.order.rows)
+    rows = jax.device_put(arrays(case))
+    state, parameters = _begin(one, case, rows)
+    epoch = jax.jit(over_seeds(many_steps(one, case.steps), case.seeds).step)
+
+    def run(steps: int) -> float:
+        nonlocal state
+        loss = jnp.zeros((1, 1))
+        for _ in range(max(1, steps // case.steps)):
+            state, measured = epoch(state, rows)
+            loss = measured["loss"]
+        return float(loss[0, -1])
+
+    return Way(parameters, run)
+
+
+def _devices(case: Case) -> Way:
+    """The batch split over two virtual devices."""
+    mesh = jax.make_mesh((2,), ("data",), axis_types=(AxisType.Auto,))
+    split = NamedSharding(mesh, P("data"))
+    one = resident(learner(case), case.batch, data.order.rows, split)
+    rows = arrays(case)
+    state = jax.jit(one.init)(jax.random.key(0), rows)
+    length = chunk_length(flops_per_step(one, rows), case.steps)
+    chunk = over_devices(up_to_steps(one, length), mesh, batch=P())
+
+    def run(steps: int) -> float:
+        nonlocal state
+        measured, taken = {}, 0
+        while taken < steps:
+            count = min(length, steps - taken)
+            state, measured = chunk.step(state, (jnp.int32(count), rows))
+            taken += count
+        return float(measured["loss"][0])
+
+    return Way(count_parameters(state), run)
+
+
+def _naive(case: Case) -> Way:
+    """The loop of flax's examples: one jitted step, a NumPy batch of floats for each, run after run."""
+    one, rows = learner(case, naive=True), arrays(case)
+    if rows["input"].dtype == np.uint8:
+        rows["input"] = rows["input"].astype(np.float32) / 255
+    single = case._replace(seeds=1)
+    first = {name: x[: case.batch] for name, x in rows.items()}
+    states = [jax.jit(one.init)(jax.random.key(seed), first) for seed in range(case.seeds)]
+    step, random = jax.jit(one.step), np.random.default_rng(1)
+
+    def run(steps: int) -> float:
+        loss = jnp.zeros(())
+        for seed, state in enumerate(states):
+            for _ in range(steps):
+                index = random.permutation(single.rows)[: single.batch]
+                state, measured = step(state, {name: x[index] for name, x in rows.items()})
+                loss = measured["loss"]
+            states[seed] = state
+            loss.block_until_ready()
+        return float(loss)
+
+    return Way(_begin(one, single, first)[1], run)

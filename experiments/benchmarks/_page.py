@@ -1,0 +1,103 @@
+"""The families benchmark as a page: a table and a figure from its results, docs/benchmarks.md."""
+
+import json
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from experiments.benchmarks._cases import CASES
+from experiments.benchmarks.families import best, verdict
+from jaxdl import plots
+
+RESULTS, DOCS = Path(__file__).parent / "results", Path(__file__).parents[2] / "docs"
+MARK = "<!-- {}: made by python -m experiments.benchmarks.families --page -->"
+
+
+def write() -> int:
+    """Put the table into docs/benchmarks.md, between its marks, and the figure beside it."""
+    rows = json.loads((RESULTS / "families.json").read_text())["families"]
+    path, (begin, end) = DOCS / "benchmarks.md", (MARK.format("table"), MARK.format("end"))
+    text = path.read_text()
+    inside = re.escape(begin) + ".*" + re.escape(end)
+    path.write_text(re.sub(inside, lambda _: f"{begin}\n{table(rows)}\n{end}", text, flags=re.DOTALL))
+    plots.save(figure(rows), DOCS / "benchmarks.png")
+    print(table(rows))
+    return 0
+
+
+def table(rows: Mapping[str, Any]) -> str:
+    """Markdown: a row for every family, measured or not."""
+    lines = [
+        "| family | ours, examples per CPU-second | over torch, best layout (wanted) | over fused | "
+        "over torch.compile | both tuned malloc | over naive flax | our slowest form over naive flax | "
+        "peak MB, ours / torch | first step, CPU-s, ours / torch |",
+        "|---|---|---|---|---|---|---|---|---|---|",
+    ]
+    for name, found in CASES.items():
+        row = rows.get(name)
+        if row is None:
+            lines.append(f"| {found.title} | not run |" + " |" * 8)
+            continue
+        against, ratio = best(row)
+        goals = {goal: (wanted, holds) for goal, wanted, _, holds in verdict(found, row)}
+        slowest = min(row["over_naive"].values(), key=lambda x: x["ratio"])["ratio"]
+        tuned = [x["ratio"] for x in row["ratios_tuned_malloc"].values()]
+        ours, theirs = row["variants"]["ours"], row["variants"][against]
+        spread = row["ratios"][against]
+        cells = [
+            found.title,
+            f"{ours['examples_per_second']:,.0f}"
+            if ours["examples_per_second"] > 100
+            else f"{ours['examples_per_second']}",
+            f"**{ratio:.2f}** [{spread['min']:.2f}-{spread['max']:.2f}]{_goal(goals.get('eager'))}",
+            f"{_ratio(row, 'torch fused')}{_goal(goals.get('fused'))}",
+            _ratio(row, "torch compile"),
+            f"{tuned[0]:.2f}" if tuned else "-",
+            f"{row['over_naive']['ours']['ratio']:.2f}",
+            f"{slowest:.2f}",
+            f"{ours['peak_mb']} / {theirs['peak_mb']}",
+            f"{ours['first_step_cpu_s']} / {theirs['first_step_cpu_s']}",
+        ]
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def _goal(goal: tuple[float, bool] | None) -> str:
+    return "" if goal is None else f" ({'' if goal[1] else '**missed** '}>= {goal[0]})"
+
+
+def _ratio(row: Mapping[str, Any], name: str) -> str:
+    if name in row["failed"]:
+        return row["failed"][name]
+    return f"{row['ratios'][name]['ratio']:.2f}" if name in row["ratios"] else "-"
+
+
+def figure(rows: Mapping[str, Any]) -> Any:
+    """Ours over torch's best layout and over the naive flax loop, by family, with the range of the rounds."""
+    names = [name for name in CASES if name in rows][::-1]
+    canvas, axes = plots.subplots(1, 1, (7.5, 0.5 * len(names) + 1.4))
+    axis = axes[0, 0]
+    sides = {
+        "over eager PyTorch, its best layout": lambda row: row["ratios"][best(row)[0]],
+        "over the naive flax loop": lambda row: row["over_naive"]["ours"],
+    }
+    for i, (label, find) in enumerate(sides.items()):
+        found = [find(rows[name]) for name in names]
+        middle = [x["ratio"] for x in found]
+        ends = [[x["ratio"] - x["min"] for x in found], [x["max"] - x["ratio"] for x in found]]
+        places = [y + 0.2 - 0.4 * i for y in range(len(names))]
+        axis.barh(places, middle, 0.38, label=label, hatch=("", "//")[i], color=f"C{i}")
+        axis.errorbar(middle, places, xerr=ends, fmt="none", ecolor="black", capsize=2, linewidth=1)
+        for y, x, end in zip(places, middle, ends[1], strict=True):
+            axis.text((x + end) * 1.03, y, f"{x:.2f}", va="center", fontsize=8)
+    axis.axvline(1, color="black", linewidth=1)
+    axis.set_xscale("log")
+    axis.set_xticks([0.5, 1, 2, 4], ["0.5", "1", "2", "4"])
+    axis.set_xticks([], minor=True)
+    highest = max(max(find(rows[name])["max"] for find in sides.values()) for name in names)
+    axis.set(xlim=(0.4, 1.5 * highest), xlabel="times the examples per CPU-second, one pinned core")
+    axis.set_yticks(range(len(names)), [CASES[name].title for name in names])
+    axis.legend(frameon=False, fontsize=8, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2)
+    axis.spines[["top", "right"]].set_visible(False)
+    return canvas

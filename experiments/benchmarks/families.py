@@ -1,0 +1,215 @@
+"""Every family of networks beside PyTorch and beside the naive flax loop: examples per CPU-second.
+
+Each variant lives in a process of its own (thread settings, allocator and peak memory belong to a
+process), and all variants of a family take a round in turns. The figure is examples per CPU-second of
+the process, pinned to one core: a busy machine blurs it least. Ratios are medians over rounds.
+`_equal` shows that ours and torch do the same work; a row keeps the difference of their losses.
+
+    python -m experiments.benchmarks.families                      # all, about an hour on a free core
+    python -m experiments.benchmarks.families --only mlp,cnn       # these, again
+    python -m experiments.benchmarks.families --resume             # those that have no row yet
+    python -m experiments.benchmarks.families --quick              # two minutes, nothing is written
+    python -m experiments.benchmarks.families --threads all        # wall clock, all cores, a quiet machine
+    python -m experiments.benchmarks.families --page               # table and figure of docs/benchmarks.md
+
+Writes experiments/benchmarks/results/families.json (or families-all.json), a row as soon as it is
+measured. Needs the extra `oracles`.
+"""
+
+import argparse
+import contextlib
+import json
+import os
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from experiments.benchmarks._cases import CASES, QUICK, Case, case, variants
+from jaxdl.errors import require_choice
+
+HERE, ROOT = Path(__file__).parent, Path(__file__).parents[2]
+# Pages that were used once are kept instead of given back.
+TUNED = "glibc.malloc.mmap_max=0:glibc.malloc.trim_threshold=17179869184"
+NAIVE = "naive flax"
+SLOW = 20.0  # seconds of a round, above which a variant has only one that counts
+Spent = dict[str, list[dict[str, float]]]  # by variant what each round took
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Measure and write; 1 if one of ours is slower than the naive loop."""
+    parser = argparse.ArgumentParser("python -m experiments.benchmarks.families", description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)  # fmt: skip
+    parser.add_argument("--only", default="", help="families, separated by commas: " + ", ".join(CASES))
+    parser.add_argument("--variants", default="", help="variants, separated by commas with + for ', '")
+    parser.add_argument("--rounds", type=int, default=5, help="that are counted")
+    parser.add_argument("--core", type=int, default=os.cpu_count() or 1, help="to be pinned to")
+    parser.add_argument("--threads", choices=("one", "all"), default="one", help="all: wall clock")
+    parser.add_argument("--quick", action="store_true", help="fewer families and variants, no file")
+    parser.add_argument("--resume", action="store_true", help="leave out what has a row")
+    parser.add_argument("--page", action="store_true", help="measure nothing: draw the results")
+    words = parser.parse_args(argv)
+    if words.page:
+        from experiments.benchmarks import _page
+
+        return _page.write()
+    names = words.only.split(",") if words.only else [*(QUICK if words.quick else CASES)]
+    for name in names:
+        require_choice("--only", name, CASES)
+    path = HERE / "results" / ("families.json" if words.threads == "one" else "families-all.json")
+    rows = json.loads(path.read_text())["families"] if path.exists() else {}
+    core = -1 if words.threads == "all" else min(words.core, (os.cpu_count() or 1) - 1)
+    slower = []
+    for name in names:
+        if words.resume and name in rows:
+            continue
+        chosen = variants(case(name), 0 if core < 0 else 1, words.quick)
+        if words.variants:
+            chosen = [v for v in chosen if v.replace(", ", "+") in words.variants.split(",")]
+        row = measure(name, chosen, 1 if words.quick else words.rounds, core)
+        row["difference"] = None if words.quick or words.variants else equal(name)
+        print(f"{name}: {summary(row)}", flush=True)
+        slower += [f"{name}: {form}" for form, ratio in row["over_naive"].items() if ratio["ratio"] < 1]
+        if not words.quick and not words.variants:
+            rows[name] = row
+            write(path, rows)
+    for form in slower:
+        print(f"slower than the naive flax loop: {form}")
+    return 1 if slower else 0
+
+
+def equal(name: str) -> float:
+    """The relative difference between our loss and torch's after the same step, in a process of its own."""
+    command = [sys.executable, "-m", "experiments.benchmarks._equal", name]
+    return float(subprocess.run(command, stdout=subprocess.PIPE, text=True, cwd=ROOT, check=True).stdout)
+
+
+def measure(name: str, chosen: Sequence[str], rounds: int, core: int, tiny: bool = False) -> dict[str, Any]:
+    """A row: throughput, ratios, memory and time to the first step of every variant of a family."""
+    found, key = case(name, tiny), "wall" if core < 0 else "cpu"
+    spent: Spent = {}
+    with contextlib.ExitStack() as stack:
+        workers, failed = {}, {}
+        for variant in chosen:
+            try:
+                workers[variant] = stack.enter_context(worker(name, variant, core, tiny))
+            except (json.JSONDecodeError, BrokenPipeError):
+                failed[variant] = "does not run"
+        for round_ in range(rounds + 1):  # the first is not counted: caches are cold, and memory grows
+            for variant, (process, _) in workers.items():
+                before = spent.setdefault(variant, [])
+                if round_ < 2 or before[0][key] < SLOW:
+                    before.append(_ask(process, found.steps))
+        begun = {variant: first for variant, (_, first) in workers.items()}
+    counted = {variant: [one[key] for one in each[1:]] for variant, each in spent.items()}
+    examples = found.batch * found.steps * found.seeds
+    table = {
+        variant: {
+            "examples_per_second": round(examples / statistics.median(seconds), 1),
+            "peak_mb": spent[variant][-1]["peak_mb"],
+            "first_step_cpu_s": begun[variant]["first_step_cpu"],
+            "first_step_s": begun[variant]["first_step"],
+            "parameters": begun[variant]["parameters"],
+        }
+        for variant, seconds in counted.items()
+    }
+    ours, naive = counted.get("ours", []), counted.get(NAIVE, [])
+    tuned = counted.get("ours, tuned malloc")
+    return {
+        "variants": table,
+        "failed": failed,
+        "ratios": {v: spread(s, ours) for v, s in counted.items() if v.startswith("torch") and "," not in v},
+        "ratios_tuned_malloc": {
+            v: spread(s, tuned) for v, s in counted.items() if tuned and v.startswith("torch") and "," in v
+        },
+        "over_naive": {v: spread(naive, s) for v, s in counted.items() if v.startswith("ours") and naive},
+        "batch": found.batch,
+        "steps": found.steps,
+        "rounds": rounds,
+        "load": os.getloadavg()[0],
+        "date": time.strftime("%Y-%m-%d %H:%M"),
+    }
+
+
+@contextlib.contextmanager
+def worker(name: str, variant: str, core: int, tiny: bool) -> Iterator[tuple[Any, dict[str, Any]]]:
+    """A process that has taken its first step, and what it said then."""
+    env = {**os.environ, "JAX_PLATFORMS": "cpu"}
+    env.pop("JAX_COMPILATION_CACHE_DIR", None)  # the first step is a cold one
+    if core >= 0:
+        env |= {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+    if variant.endswith("2 devices"):
+        env["XLA_FLAGS"] = "--xla_force_host_platform_device_count=2"
+    if variant.endswith("tuned malloc"):
+        env["GLIBC_TUNABLES"] = TUNED
+    command = [sys.executable, "-m", "experiments.benchmarks._worker", name, variant, "--core", str(core)]
+    start = time.time()
+    pipes: Any = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    process = subprocess.Popen([*command, *["--tiny"] * tiny], env=env, cwd=ROOT, **pipes)
+    try:
+        assert process.stdout is not None
+        first = json.loads(process.stdout.readline())
+        yield process, {**first, "first_step": round(first["ready"] - start, 2)}
+    finally:
+        process.kill()
+        process.wait()
+
+
+def _ask(process: Any, steps: int) -> dict[str, float]:
+    process.stdin.write(f"{steps}\n")
+    process.stdin.flush()
+    return json.loads(process.stdout.readline())
+
+
+def spread(slow: Sequence[float], fast: Sequence[float] | None) -> dict[str, float]:
+    """How many times the second is faster, round by round: median and range."""
+    ratios = sorted(a / b for a, b in zip(slow, fast or [], strict=False))  # a slow one has fewer rounds
+    return {name: round(value, 3) for name, value in
+            {"ratio": statistics.median(ratios), "min": ratios[0], "max": ratios[-1]}.items()}  # fmt: skip
+
+
+def best(row: Mapping[str, Any], goal: str = "eager") -> tuple[str, float]:
+    """The torch variant that ours has most trouble with, and the ratio against it.
+
+    `goal` is "eager" for the layouts of eager torch, or "fused" and "compile" for these.
+
+    >>> best({"ratios": {"torch": {"ratio": 2.0}, "torch channels_last": {"ratio": 1.5}}})
+    ('torch channels_last', 1.5)
+    """
+    names = ("torch", "torch channels_last") if goal == "eager" else (f"torch {goal}",)
+    found = {name: row["ratios"][name]["ratio"] for name in names if name in row["ratios"]}
+    return min(found.items(), key=lambda pair: pair[1], default=("", float("nan")))
+
+
+def summary(row: Mapping[str, Any]) -> str:
+    """A line."""
+    speeds = ", ".join(f"{v} {x['examples_per_second']:.4g}" for v, x in row["variants"].items())
+    ratios = ", ".join(f"{v} {x['ratio']} [{x['min']}-{x['max']}]" for v, x in row["ratios"].items())
+    return f"{speeds}; ours over {ratios or 'nobody'}"
+
+
+def verdict(found: Case, row: Mapping[str, Any]) -> list[tuple[str, float, float, bool]]:
+    """(against what, wanted, measured, holds) of every goal of a case."""
+    goals = {**found.goals, **found.open_goals}
+    ratios = {goal: best(row, goal)[1] for goal in goals}
+    return [(goal, wanted, ratios[goal], ratios[goal] >= wanted) for goal, wanted in goals.items()]
+
+
+def write(path: Path, rows: Mapping[str, Any]) -> None:
+    """The rows with versions and device, in the order of the cases."""
+    import importlib.metadata
+
+    from jaxdl.run.config import environment, write_json
+
+    content: dict[str, Any] = environment()
+    with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+        content["versions"]["torch"] = importlib.metadata.version("torch")
+    content["families"] = {name: rows[name] for name in CASES if name in rows}
+    write_json(path, content)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,120 @@
+"""The benchmarks run, their two sides do equal work, and their tables say what was measured. No clocks."""
+
+import json
+import math
+
+import jax
+import pytest
+
+from experiments import __main__ as runner
+from experiments.benchmarks import __main__ as benchmarks
+from experiments.benchmarks import _ours, _page, families
+from experiments.benchmarks._cases import CASES, QUICK, case, variants
+
+FORMS = ["ours", "ours, step by step", "ours, epoch scan", "ours, host road", "naive flax"]
+
+
+@pytest.fixture
+def _quick_compile():
+    jax.config.update("jax_disable_most_optimizations", True)
+    yield
+    jax.config.update("jax_disable_most_optimizations", False)
+
+
+@pytest.mark.usefixtures("_quick_compile")
+@pytest.mark.parametrize("name", ["cnn", "lstm2", "conv_vae", "resnet18", "resnet50"])
+def test_every_family_takes_a_step(name):
+    assert math.isfinite(_ours.way(case(name, tiny=True), "ours").run(1))
+
+
+@pytest.mark.usefixtures("_quick_compile")
+def test_every_form_takes_the_steps_that_it_says():
+    small = case("mlp_seeds", tiny=True)
+    assert {*FORMS} == {v for v in variants(small, 1) if "torch" not in v and "malloc" not in v}
+    ways = {form: _ours.way(small, form) for form in FORMS}
+    assert all(math.isfinite(way.run(small.steps)) for way in ways.values())
+    assert {way.parameters for way in ways.values()} == {17 * 6 + 7 * 5 + 6 * 10}
+    alone = case("mlp", tiny=True)
+    many = [_ours.way(alone, form).run(2) for form in ("ours", "ours, epoch scan")]
+    assert many[0] == pytest.approx(many[1], rel=1e-6), "the same steps in another dispatch"
+    assert math.isfinite(_ours.way(alone, "ours, 2 devices").run(2))
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_the_naive_side_has_the_same_parameters(name):
+    small = case(name, tiny=True)
+    rows = _ours.arrays(small)
+
+    def sizes(naive):
+        state = jax.eval_shape(lambda key: _ours.learner(small, naive).init(key, rows), jax.random.key(0))
+        return sum(leaf.size for leaf in jax.tree.leaves(state)), jax.tree.structure(state)
+
+    assert sizes(True)[0] == sizes(False)[0]
+    if small.network not in ("lstm", "vgg"):  # whose layers flax names otherwise
+        assert sizes(True)[1] == sizes(False)[1]
+
+
+@pytest.mark.oracle
+@pytest.mark.parametrize(
+    "name", ["mlp", "cnn", "lstm2", "vae", "conv_vae", "dcgan28", "resnet18", "resnet50"]
+)
+def test_torch_takes_the_same_step(name):
+    pytest.importorskip("torch")
+    from experiments.benchmarks import _equal, _torch_ways
+
+    small = case(name, tiny=True)
+    layout = "torch channels_last" if small.images else "torch"
+    assert _equal.difference(small, layout, fused=small.trains) < 1e-5
+    for form in variants(small, 1):
+        if form.startswith("torch") and form not in ("torch compile", layout):
+            assert math.isfinite(_torch_ways.way(small, form).run(1))
+
+
+def row(ours, torch, fused, naive, host):
+    counted = {
+        "ours": ours,
+        "torch": torch,
+        "torch fused": fused,
+        "naive flax": naive,
+        "ours, host road": host,
+    }
+    facts = {"peak_mb": 7, "first_step_cpu_s": 1.5}
+    return {
+        "variants": {name: {"examples_per_second": 1000 / s[0], **facts} for name, s in counted.items()},
+        "failed": {"torch compile": "does not run"},
+        "ratios": {name: families.spread(counted[name], ours) for name in ("torch", "torch fused")},
+        "ratios_tuned_malloc": {},
+        "over_naive": {name: families.spread(naive, counted[name]) for name in ("ours", "ours, host road")},
+    }
+
+
+def test_the_table_says_what_holds_and_what_does_not():
+    measured = row([1, 1, 2], [4, 2, 4], [1, 1, 2], [2, 2, 2], [4, 4, 4])
+    assert measured["ratios"]["torch"] == {"ratio": 2.0, "min": 2.0, "max": 4.0}
+    assert families.verdict(CASES["mlp"], measured) == [
+        ("eager", 3.0, 2.0, False),
+        ("fused", 1.8, 1.0, False),
+    ]
+    text = _page.table({"mlp": measured})
+    line = next(line for line in text.splitlines() if line.startswith("| MLP 784"))
+    assert "**2.00** [2.00-4.00] (**missed** >= 3.0)" in line
+    assert "| does not run | - | 2.00 | 0.50 | 7 / 7 |" in line
+    assert text.count("not run") == 1 + len(CASES) - 1
+    assert len({line.count("|") for line in text.splitlines()}) == 1
+
+
+def test_the_committed_results_are_the_table_of_the_page():
+    found = json.loads((_page.RESULTS / "families.json").read_text())
+    assert {"versions", "device"} <= found.keys()
+    assert _page.table(found["families"]) in (_page.DOCS / "benchmarks.md").read_text()
+
+
+def test_the_command_lists_and_refuses(capsys):
+    assert runner.main(["benchmarks"]) == 0
+    shown = capsys.readouterr().out
+    assert all(f"\n{name}\n" in f"\n{shown}" for name in ("families", "start", "dqn", "scan"))
+    assert runner.main(["benchmarks", "familys"]) == 2
+    assert "familys" in capsys.readouterr().err
+    assert runner.main(["benchmarks", "dqn", "--quick"]) == 2
+    assert set(QUICK) < set(CASES)
+    assert benchmarks.benchmarks().keys().isdisjoint(runner.scripts().keys() - {"doctor", "dqn"})
