@@ -67,5 +67,4 @@ def test_the_colours_asked_for_are_those_that_lines_get_by_themselves():
 def test_no_figure_asks_for_colours_that_depend_on_the_style_of_the_moment():
     for folder in ("jaxdl/plots", "experiments"):
         for path in (ROOT / folder).rglob("*.py"):
-            if path.parent.name != "benchmarks":
-                assert not re.search(r"""f?["']C(\d|\{[^"']*\})["']""", path.read_text()), path
+            assert not re.search(r"""f?["']C(\d|\{[^"']*\})["']""", path.read_text()), path

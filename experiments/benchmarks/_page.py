@@ -87,7 +87,7 @@ def figure(rows: Mapping[str, Any]) -> Any:
         middle = [x["ratio"] for x in found]
         ends = [[x["ratio"] - x["min"] for x in found], [x["max"] - x["ratio"] for x in found]]
         places = [y + 0.2 - 0.4 * i for y in range(len(names))]
-        axis.barh(places, middle, 0.38, label=label, hatch=("", "//")[i], color=f"C{i}")
+        axis.barh(places, middle, 0.38, label=label, hatch=("", "//")[i], color=plots.nth_colour(i))
         axis.errorbar(middle, places, xerr=ends, fmt="none", ecolor="black", capsize=2, linewidth=1)
         for y, x, end in zip(places, middle, ends[1], strict=True):
             axis.text((x + end) * 1.03, y, f"{x:.2f}", va="center", fontsize=8)
