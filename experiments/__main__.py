@@ -8,6 +8,7 @@ import itertools
 import re
 import sys
 import time
+import traceback
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,6 +17,7 @@ from jaxdl.errors import InputError
 
 HERE = Path(__file__).parent
 SHORT = 5  # minutes: what `all` runs without --long
+LEFT = 128  # exit codes of a run that was asked to leave begin here
 USAGE = """python -m experiments            this list
 python -m experiments NAME       run one; --help for its options, --seeds 5 --out FOLDER for example
 python -m experiments NAME --resume FOLDER
@@ -124,7 +126,7 @@ def run_one(name: str, words: Sequence[str]) -> int:
     if options.devices > 1:
         spread.provide(options.devices)
     processes.join(options.cluster)
-    with processes.aside() as scratch:
+    with processes.aside(options.resume) as scratch:
         return run_parsed(module, name, found, options, given, scratch)
 
 
@@ -151,6 +153,8 @@ def run_parsed(
         label = ",".join(f"{field}={getattr(config, field)}" for field in changing)
         print(f"== {label}")
         codes.append(execute(module, name, config, options, out / label))
+        if codes[-1] >= LEFT:
+            break
     return max(codes)
 
 
@@ -188,6 +192,9 @@ def execute(module: Any, name: str, config: Any, options: Any, out: Path) -> int
         return 1
     if options.doctor:
         result = dataclasses.replace(result, facts={**result.facts, "doctor": doctor.read(out)})
+    shared = any("form" in configs.read_json(path, "config") for path in out.rglob("config.json"))
+    if options.devices > 1 and not shared:
+        print(f"--devices {options.devices}: nothing of this experiment can be shared; it ran on one")
     written = report.write(out, name, config, result, time.perf_counter() - start)
     print(report.table(result.claims))
     print(f"{written['seconds']} s; result, figures and checkpoints in {out}")
@@ -204,11 +211,18 @@ def run_all(words: Sequence[str]) -> int:
         del words[place : place + 2]
     else:
         root = None
+    from jaxdl.run import processes
+
+    if processes.launched():
+        remedy = "start the experiments one by one there"
+        raise InputError("experiment", "all", "the name of one under mpirun or srun", remedy)
     codes = {}
     for script in chosen:
         print(f"== {script.name}: {script.title}")
         into = [] if root is None else ["--out", str(root / script.name)]
         codes[script.name] = run_one(script.name, [*words, *into])
+        if codes[script.name] >= LEFT:
+            return codes[script.name]
     print("\n".join(f"{name}: {'ok' if code == 0 else f'exit code {code}'}" for name, code in codes.items()))
     from experiments import _gallery
     from jaxdl.run.folder import RUNS
@@ -219,8 +233,12 @@ def run_all(words: Sequence[str]) -> int:
 
 
 if __name__ == "__main__":
-    code = main()
-    if code > 1:
+    try:
+        code, failed = main(), False
+    except Exception:
+        traceback.print_exc()
+        code, failed = 1, True
+    if failed or code > 1:
         from jaxdl.run import processes
 
         processes.leave(code)

@@ -46,6 +46,8 @@ class HalfPrecision:
 
     def __getattr__(self, name: str) -> Any:
         """A field of the module, its size for example."""
+        if name == "model" or name.startswith("__"):  # asked for while a copy is being made
+            raise AttributeError(name)
         return getattr(self.model, name)
 
 

@@ -60,7 +60,8 @@ class Checkpoints:
         require(blocked.is_dir(), "folder", str(folder), "a folder that can be made", remedy)
         self.folder.mkdir(parents=True, exist_ok=True)
         # In a job of several processes it waits for no other than itself.
-        alone = ocp.options.MultiprocessingOptions(active_processes={jax.process_index()})
+        process = jax.process_index()
+        alone = ocp.options.MultiprocessingOptions(primary_host=process, active_processes={process})
         options = ocp.CheckpointManagerOptions(
             max_to_keep=keep, cleanup_tmp_directories=True, create=False, multiprocessing_options=alone
         )
@@ -119,11 +120,15 @@ class Checkpoints:
         remedy = "start the run again without --resume"
         raise InputError("resume", str(self.folder), "a folder with an intact checkpoint", remedy)
 
-    def close(self) -> None:
+    def wait(self) -> None:
         """Wait for the last save; an error of it is raised here."""
+        with self._writing():
+            self._manager.wait_until_finished()
+
+    def close(self) -> None:
+        """Wait for the last save, as `wait` does, and close."""
         try:
-            with self._writing():
-                self._manager.wait_until_finished()
+            self.wait()
         finally:
             self._manager.close()
 

@@ -74,11 +74,12 @@ def chunk_length(flops: float, every: int) -> int:
 def feed(learner: Learner, data: Batch | Batches, capacity: int) -> Callable[[int, int], Batch]:
     """(step, count) -> the batch of a chunk.
 
-    Resident data serve every chunk. On the host road `count` batches are stacked and filled up to
-    `capacity`, so that one compiled program serves all counts.
+    Resident data are put on the device once and serve every chunk. On the host road `count`
+    batches are stacked and filled up to `capacity`, so that one compiled program serves all counts.
     """
     if learner.resident:
-        return lambda step, count: data
+        on_device = jax.device_put(data)
+        return lambda step, count: on_device
     source = cast(Batches, data)
     position: int = -1
     iterator: Iterator[Batch] = iter(())

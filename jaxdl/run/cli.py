@@ -23,7 +23,7 @@ class Options:
     progress: bool = True  # progress bar
     layers: bool = False  # log the norms of every layer at each evaluation
     doctor: bool = False  # name illnesses and their causes; costs a probe at the start and < 2 % after
-    devices: int = 1  # that share the seeds if they divide evenly, else every batch
+    devices: int = 1  # of training: they share the seeds if they divide evenly, else every batch
     cluster: bool = False  # join a Kubernetes job or a TPU pod; mpirun and srun are seen without it
     profile: bool = False  # trace one chunk of steps for Perfetto or TensorBoard
 
@@ -59,7 +59,8 @@ def parse(
         if word not in ("-h", "--help"):
             require_choice("option", word, options, "an option of this experiment (--help lists them)")
             _check_choice(word, values, types.get(_name(word)))
-    swept = [_sweep(group, types.get(_name(group[0]))) for group in groups]
+    own = {field.name for field in dataclasses.fields(config_type)}  # the runner's are not swept
+    swept = [_sweep(g, types.get(_name(g[0]))) if _name(g[0]) in own else [g] for g in groups]
     alternatives = [list(itertools.chain(*words)) for words in itertools.product(*swept)]
     shown = {"prog": program, "description": description.replace("\n", "\n\n")}
     parsed = [_tyro(config_type, words, shown, presets, types) for words in alternatives]

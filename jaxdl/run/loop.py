@@ -118,7 +118,17 @@ def fit(
     run = None
 
     def idle() -> bool:
-        return run is None or run.idle()
+        # An accelerator's chunk is long, and may all but be done: it is waited for. (The first one compiles.)
+        waited_for = jax.default_backend() != "cpu" and seconds_to_first_chunk > 0
+        return run is None or (run.idle() and not waited_for)
+
+    def leave_if_asked() -> None:
+        received = processes.largest(watch.received or 0)
+        if received and run is not None:
+            run.save()
+            run.settle()
+            processes.meet("interrupted")
+            raise Interrupted(received, run.step, output.folder is not None)
 
     with contextlib.ExitStack() as stack:
         # A member of several processes leaves with the others; a run without a folder saves nothing.
@@ -135,7 +145,7 @@ def fit(
             run.doctor = Doctor(
                 begun,
                 run.inspect,
-                example,
+                batches(0, 1) if learner.resident else example,
                 data,
                 validation,
                 steps=steps,
@@ -163,13 +173,10 @@ def fit(
                 if run.doctor is not None:
                     run.doctor.look(run.step, run.state)
                 run.save()
-            received = processes.largest(watch.received or 0)
-            if received:
-                run.save()
-                stack.close()  # awaits the save
-                processes.meet("interrupted")
-                raise Interrupted(received, run.step, output.folder is not None)
+            leave_if_asked()
         diagnoses = run.doctor.finish() if run.doctor is not None else []
+        run.settle()
+        leave_if_asked()
     seconds = run.seconds()
     parameters = count_parameters(run.state) // seeds
     best_step = np.array(run.best.step if run.best else [run.step] * seeds)

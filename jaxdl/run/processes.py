@@ -8,6 +8,7 @@ process to process has to be agreed on: signals, files, and measures that a proc
 import contextlib
 import json
 import os
+import shutil
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -38,7 +39,7 @@ def join(asked: bool = False) -> None:
     Raises:
       InputError: it was asked for, and JAX finds no job.
     """
-    if not asked and all(int(os.environ.get(name, "1")) < 2 for name in LAUNCHED):
+    if jax.distributed.is_initialized() or not (asked or launched()):
         return
     try:
         jax.distributed.initialize(
@@ -47,8 +48,13 @@ def join(asked: bool = False) -> None:
             shutdown_timeout_seconds=HEARTBEAT,
         )
     except ValueError as error:  # JAX found no coordinator
-        remedy = f"start it with mpirun or srun, or leave the option out; {error}"
-        raise InputError("cluster", True, "a job that JAX can detect", remedy) from None
+        remedy = f"use Open MPI 4, SLURM, Kubernetes or a TPU pod, or one process; {error}"
+        raise InputError("cluster", asked or "a launcher", "a job that JAX can detect", remedy) from None
+
+
+def launched() -> bool:
+    """Whether mpirun or srun started this process beside others."""
+    return any(int(os.environ.get(name, "1")) > 1 for name in LAUNCHED)
 
 
 def several() -> bool:
@@ -62,13 +68,18 @@ def first() -> bool:
 
 
 @contextlib.contextmanager
-def aside() -> Iterator[Path | None]:
+def aside(resumed: Path | None = None) -> Iterator[Path | None]:
     """Silence, and a folder that is thrown away, for all members but the first; for that one, None.
 
     So every member runs the whole program, and one set of files is left. All wait for each other at
     the end: a launcher ends every member as soon as one has left with an error code.
+
+    Args:
+      resumed: the folder of a run that goes on. The others begin with a copy of what it holds, without
+        its checkpoints: what the log and the experiment read back has to be alike.
     """
     if first():
+        meet("begin")
         yield None
     else:
         with (
@@ -76,13 +87,17 @@ def aside() -> Iterator[Path | None]:
             open(os.devnull, "w") as nowhere,
             contextlib.redirect_stdout(nowhere),
         ):
+            if resumed is not None and resumed.is_dir():
+                kept = shutil.ignore_patterns("checkpoints", "damaged", "lock", "tensorboard", "*.tmp")
+                shutil.copytree(resumed, folder, ignore=kept, dirs_exist_ok=True)
+            meet("begin")
             yield Path(folder)
     meet("end")
 
 
 def leave(code: int) -> NoReturn:
-    """End the process. A member that failed does not wait for the others, who would wait for it."""
-    if code > 1 and several():
+    """End the process at once where it is one of several: the others would wait for it, and it for them."""
+    if several():
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(code)

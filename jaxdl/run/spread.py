@@ -39,7 +39,7 @@ class Spread:
       length: steps at most.
       seeds: runs.
       loop: see `over_seeds`.
-      devices: that take part, of one process; a job of several processes takes all it has.
+      devices: that take part; in a job of several processes all of each, and it has as many.
 
     Raises:
       InputError: fewer devices than asked for, or what is to be shared does not divide evenly.
@@ -59,6 +59,8 @@ class Spread:
         require(even, "batch_size", sorted(rows), expected, "as many rows for every device")
         chunk = over_seeds(up_to_steps(learner, length), seeds, loop)
         self._resident, self._data = learner.resident, None
+        if self.mesh is not None:
+            self._everywhere = jax.jit(lambda tree: tree, out_shardings=NamedSharding(self.mesh, P()))
         if self.mesh is None:
             self._step = jax.jit(chunk.step)
         elif self.by_seed:
@@ -104,7 +106,7 @@ class Spread:
         if self.by_seed and not processes.several():
             return jax.device_put(tree, jax.local_devices()[0])
         if self.by_seed:
-            tree = jax.jit(lambda x: x, out_shardings=NamedSharding(self.mesh, P()))(tree)
+            tree = self._everywhere(tree)
         return jax.tree.map(lambda x: x.addressable_data(0), tree)
 
     def _put(self, tree: Any, spec: P) -> Any:
@@ -125,8 +127,9 @@ class Spread:
 def _mesh(devices: int) -> Mesh | None:
     found = jax.devices()
     if processes.several():
-        expected = f"all {len(found)} devices of the job, or no number"
-        require(devices in (1, len(found)), "devices", devices, expected, "leave it out")
+        own = jax.local_device_count()
+        remedy = "leave it out: all devices of all processes take part"
+        require(devices in (1, own), "devices", devices, f"the {own} of each process", remedy)
         devices = len(found)
     remedy = (
         "on a CPU --devices makes them; in a program of your own set jax_num_cpu_devices before JAX is used"

@@ -91,6 +91,9 @@ def describe(value: Any) -> Any:
         return [describe(each) for each in value]
     if callable(value):
         return {"function": _qualified(value)}
+    remedy = "of a model in half precision record the one inside, its `model`"
+    simple = value is None or isinstance(value, str | int | float | dict)
+    require(simple, "model", type(value).__name__, "a flax module of simple fields", remedy)
     return value
 
 

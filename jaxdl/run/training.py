@@ -142,6 +142,11 @@ class Training:
             self.checkpoints.save(self.step, self._arrays(), record)
             self.saved = self.step
 
+    def settle(self) -> None:
+        """Wait until the last save is on the disk; an error of it is raised here."""
+        if self.checkpoints is not None:
+            self.checkpoints.wait()
+
     def idle(self) -> bool:
         """True where a run with a folder would lose no step if the process ended now."""
         return self.saved == self.step and not (self.checkpoints and self.checkpoints.saving())
@@ -164,6 +169,7 @@ class Training:
         restored = Restored(0, flatten(self._arrays()), {})  # the others only tell how large it is
         if self.checkpoints is not None:
             restored = self.checkpoints.restore(output.report)
+            unflatten(self._arrays(), restored.arrays)  # refused here, before the others are told
         step, host = processes.same_record([restored.step, restored.host])
         arrays = unflatten(self._arrays(), processes.same(restored.arrays))
         self.state, self.best_state = arrays["state"], arrays.get("best", arrays["state"])

@@ -73,10 +73,10 @@ def test_seeds_that_divide_evenly_are_shared_bit_for_bit(devices):
 
 
 def test_deep_q_learning_is_shared_by_its_seeds():
-    breakout = envs.make("Catch")
-    agent = dqn.agent(models.QNetwork(breakout.actions, (8,)), optax.sgd(1e-3), envs.uniform(64),
+    catch = envs.make("Catch")
+    agent = dqn.agent(models.QNetwork(catch.actions, (8,)), optax.sgd(1e-3), envs.uniform(64),
                       environments=2, rollout=2, updates=1, batch_size=8, warmup=8)  # fmt: skip
-    learner = dqn.learner(breakout, agent)
+    learner = dqn.learner(catch, agent)
     one = fit(learner, None, steps=20, seeds=2)
     several = fit(learner, None, steps=20, seeds=2, output=dataclasses.replace(QUIET, devices=2))
     assert worst(one.state, several.state) < 1e-6
