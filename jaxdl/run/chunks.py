@@ -14,7 +14,9 @@ from jaxdl.learner import Batch, Learner
 
 Batches = Callable[[int], Iterator[Batch]]  # step to start at -> its batch and those after it
 
-SECONDS = 0.5  # aimed at for a chunk on a CPU: short beside the time a signal may take
+# Aimed at for a chunk on a CPU: short beside the time a signal may take, and a few steps even of an LSTM
+# over a long text, which is a fifth slower one step at a time.
+SECONDS = 1.5
 FLOPS_PER_SECOND = 1e11  # of a CPU with two cores
 SECONDS_PER_STEP = 20e-6  # at least, for the smallest network
 

@@ -271,6 +271,6 @@ def test_operations_are_counted_by_hand(function, shapes, products):
 
 def test_chunks_are_short_on_a_cpu():
     assert chunk_length(1e12, 400) == 1
-    assert chunk_length(1e9, 400) == 50
+    assert chunk_length(1e9, 400) == 150
     assert chunk_length(1e3, 400) == 400
     assert chunk_length(float("nan"), 400) == 400
