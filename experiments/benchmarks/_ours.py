@@ -95,9 +95,11 @@ def arrays(case: Case) -> dict[str, np.ndarray]:
 def way(case: Case, form: str) -> Way:
     """One of the forms in `_cases.variants` that are not torch's."""
     form = form.removesuffix(", tuned malloc")
+    if not case.trains:
+        return _predictions(case, form == "naive flax")
     if form == "naive flax":
         return _naive(case)
-    if not case.trains or form == "ours, step by step":
+    if form == "ours, step by step":
         return _steps(case)
     if form == "ours, epoch scan":
         return _scan(case)
@@ -111,6 +113,24 @@ def _begin(one: Learner, case: Case, batch: Batch) -> tuple[State, int]:
     state = jax.jit(over_seeds(one, case.seeds).init)(keys, batch)
     count = count_parameters(state) if case.trains else sum(x.size for x in jax.tree.leaves(state.net.params))
     return state, count // case.seeds
+
+
+def _predictions(case: Case, naive: bool) -> Way:
+    """Batch after batch through the jitted model; the naive loop hands over NumPy arrays of floats."""
+    model = _classifier(case, naive, "plain" if naive else "auto")
+    rows = unit_range(arrays(case)["input"]) if naive else jax.device_put(arrays(case)["input"])
+    state = jax.jit(forward(model).init)(jax.random.key(0), {"input": rows[: case.batch]})
+    predict = jax.jit(supervised.predict(model))
+    starts = range(0, case.rows - case.batch + 1, case.batch)
+
+    def run(steps: int) -> float:
+        logits = jnp.zeros(1)
+        for i in range(steps):
+            start = starts[i % len(starts)]
+            logits = predict(state, rows[start : start + case.batch])
+        return float(jnp.square(logits).mean())
+
+    return Way(sum(x.size for x in jax.tree.leaves(state.net.params)), run)
 
 
 def _chunks(case: Case) -> Way:
@@ -151,7 +171,7 @@ def _dispatch(one: Learner, case: Case, state: State, capacity: int, batches: An
 
 
 def _steps(case: Case) -> Way:
-    """A Python loop over the jitted step of a resident learner, or over predictions."""
+    """A Python loop over the jitted step of a resident learner."""
     one = resident(learner(case), case.batch, data.order.rows)
     rows = jax.device_put(arrays(case))
     state, parameters = _begin(one, case, rows)
