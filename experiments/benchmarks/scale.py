@@ -210,7 +210,7 @@ def draw_scaling(model: dict[str, Any]) -> None:
         for i, (name, faster) in enumerate(found["times_faster"].items()):
             style, mark = ("--", "o") if "in all" in name else (":", "s") if "seeds" in name else ("-", "o")
             label = name.replace("rows in all", f"{_spread.BATCH} rows").replace("of each", "per")
-            axis.plot(DEVICES, faster.values(), style, marker=mark, ms=4, color=f"C{i // 2}", label=label)
+            axis.plot(DEVICES, faster.values(), style, marker=mark, ms=4, color=plots.nth_colour(i // 2), label=label)
         axis.set(title=machine, xlabel="devices", xscale="log", yscale="log", ylim=(0.01, 400))
         axis.set_xticks(DEVICES, DEVICES)
         axis.minorticks_off()
@@ -231,11 +231,11 @@ def draw_goodput(found: dict[str, Any]) -> None:
         for i, hosts in enumerate(DEVICES):
             mean, style = HOST / hosts, ("-", "--", "-.", ":")[i]
             lost = [1 - _failures.expected(seconds, mean, costs) for seconds in every]
-            axis.plot(every, lost, style, color=f"C{i}", label=f"{hosts} host{'s' * (hosts > 1)}")
+            axis.plot(every, lost, style, color=plots.nth_colour(i), label=f"{hosts} host{'s' * (hosts > 1)}")
             dots = [1 - _failures.simulate(s, hosts, HOST, costs, FAILURES) for s in every[::10]]
-            axis.plot(every[::10], dots, "o", ms=3, color=f"C{i}")
+            axis.plot(every[::10], dots, "o", ms=3, color=plots.nth_colour(i))
             best = _failures.interval(costs.save, mean)
-            axis.plot(best, 1 - _failures.expected(best, mean, costs), "*", ms=11, color=f"C{i}")
+            axis.plot(best, 1 - _failures.expected(best, mean, costs), "*", ms=11, color=plots.nth_colour(i))
         axis.set(
             title=title, xlabel="seconds between checkpoints", xscale="log", yscale="log", ylim=(1e-5, 1)
         )
