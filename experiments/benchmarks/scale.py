@@ -210,7 +210,8 @@ def draw_scaling(model: dict[str, Any]) -> None:
         for i, (name, faster) in enumerate(found["times_faster"].items()):
             style, mark = ("--", "o") if "in all" in name else (":", "s") if "seeds" in name else ("-", "o")
             label = name.replace("rows in all", f"{_spread.BATCH} rows").replace("of each", "per")
-            axis.plot(DEVICES, faster.values(), style, marker=mark, ms=4, color=plots.nth_colour(i // 2), label=label)
+            colour = plots.nth_colour(i // 2)
+            axis.plot(DEVICES, faster.values(), style, marker=mark, ms=4, color=colour, label=label)
         axis.set(title=machine, xlabel="devices", xscale="log", yscale="log", ylim=(0.01, 400))
         axis.set_xticks(DEVICES, DEVICES)
         axis.minorticks_off()
