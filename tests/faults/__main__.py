@@ -204,8 +204,8 @@ def _members(folder: Path, counts: Counts) -> Iterator[Counts]:
 
     In turns the launcher itself ends the other, or is told to leave it: then JAX has to notice.
     """
-    if members.LAUNCHER is None:
-        yield {"done": 1, "right": 0, "wrong": ["Open MPI's mpirun is not installed"]}
+    if not members.usable():
+        yield {"done": 1, "right": 0, "wrong": ["Open MPI's mpirun cannot start two processes"]}
         return
     rng = np.random.default_rng(time.time_ns())
     whole = members.finish(members.launch(folder / "whole", "LSTM"), folder / "whole")

@@ -27,6 +27,17 @@ class Ended(NamedTuple):
     said: str
 
 
+def usable() -> bool:
+    """Whether Open MPI is here and can start two processes."""
+    if LAUNCHER is None:
+        return False
+    command = [LAUNCHER, "--allow-run-as-root", "--oversubscribe", "-n", "2", "true"]
+    try:
+        return subprocess.run(command, capture_output=True, timeout=30).returncode == 0
+    except subprocess.TimeoutExpired:
+        return False
+
+
 def launch(folder: Path, family: str, members: int = 2, devices: int = 1, *words: str) -> subprocess.Popen:
     """Start a job that trains a family in a folder, and goes on with what is there."""
     command = [

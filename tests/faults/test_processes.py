@@ -16,7 +16,7 @@ from jaxdl.run.checkpoint import flatten
 from jaxdl.run.output import QUIET
 
 ROOT = Path(__file__).parents[2]
-launched = pytest.mark.skipif(members.LAUNCHER is None, reason="Open MPI's mpirun is not installed")
+launched = pytest.mark.skipif(not members.usable(), reason="Open MPI's mpirun cannot start two processes")
 
 
 @pytest.fixture(scope="module")
