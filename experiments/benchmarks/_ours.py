@@ -136,6 +136,7 @@ def _predictions(case: Case, naive: bool) -> Way:
 def _chunks(case: Case) -> Way:
     """As `fit` dispatches a resident learner."""
     one = resident(learner(case), case.batch, data.order.rows)
+    one = one._replace(step=jax.jit(one.step))  # traced once, as `fit` has it
     rows = arrays(case)
     state, parameters = _begin(one, case, rows)
     capacity = chunk_length(flops_per_step(one, rows) * case.seeds, case.steps)
