@@ -192,9 +192,10 @@ def execute(module: Any, name: str, config: Any, options: Any, out: Path) -> int
         return 1
     if options.doctor:
         result = dataclasses.replace(result, facts={**result.facts, "doctor": doctor.read(out)})
-    shared = any("form" in configs.read_json(path, "config") for path in out.rglob("config.json"))
-    if options.devices > 1 and not shared:
-        print(f"--devices {options.devices}: nothing of this experiment can be shared; it ran on one")
+    if options.devices > 1:
+        trained = [path for path in out.rglob("config.json") if "form" in configs.read_json(path, "config")]
+        if not trained:
+            print(f"--devices {options.devices}: nothing of this experiment can be shared; it ran on one")
     written = report.write(out, name, config, result, time.perf_counter() - start)
     print(report.table(result.claims))
     print(f"{written['seconds']} s; result, figures and checkpoints in {out}")

@@ -9,8 +9,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-from jax.sharding import AxisType, NamedSharding
-from jax.sharding import PartitionSpec as P
 
 from experiments.benchmarks import _networks as networks
 from experiments.benchmarks._cases import Case
@@ -18,8 +16,9 @@ from jaxdl import data, models
 from jaxdl.learner import Batch, Key, Learner, State, TrainState, init_state, unit_range
 from jaxdl.learners import gan, sequence, supervised, vae
 from jaxdl.run.chunks import chunk_length, feed, flops_per_step
+from jaxdl.run.spread import Spread
 from jaxdl.run.training import count_parameters
-from jaxdl.transforms import many_steps, over_devices, over_seeds, resident, up_to_steps
+from jaxdl.transforms import many_steps, over_seeds, resident
 
 
 class Way(NamedTuple):
@@ -105,7 +104,7 @@ def way(case: Case, form: str) -> Way:
         return _scan(case)
     if form == "ours, host road":
         return _host(case)
-    return _devices(case) if form == "ours, 2 devices" else _chunks(case)
+    return _chunks(case, devices=2 if form == "ours, 2 devices" else 1)
 
 
 def _begin(one: Learner, case: Case, batch: Batch) -> tuple[State, int]:
@@ -133,42 +132,37 @@ def _predictions(case: Case, naive: bool) -> Way:
     return Way(sum(x.size for x in jax.tree.leaves(state.net.params)), run)
 
 
-def _chunks(case: Case) -> Way:
-    """As `fit` dispatches a resident learner."""
+def _chunks(case: Case, devices: int = 1) -> Way:
+    """As `fit` dispatches a resident learner, on one device or with the batch shared over several."""
     one = resident(learner(case), case.batch, data.order.rows)
-    one = one._replace(step=jax.jit(one.step))  # traced once, as `fit` has it
-    rows = arrays(case)
-    state, parameters = _begin(one, case, rows)
-    capacity = chunk_length(flops_per_step(one, rows) * case.seeds, case.steps)
-    batches = feed(one, rows, capacity)
-    return Way(parameters, _dispatch(one, case, state, capacity, batches))
+    return _fitted(one, case, arrays(case), arrays(case), devices)
 
 
 def _host(case: Case) -> Way:
     """As `fit` dispatches a learner that is fed by the host."""
-    one, rows = learner(case), arrays(case)
-    state, parameters = _begin(one, case, {name: x[: case.batch] for name, x in rows.items()})
-    example = {name: x[: case.batch] for name, x in rows.items()}
-    capacity = chunk_length(flops_per_step(one, example) * case.seeds, case.steps)
+    rows = arrays(case)
     source: Any = partial(data.stream, rows, data.order.rows, jax.random.key(0), case.batch)
-    return Way(parameters, _dispatch(one, case, state, capacity, feed(one, source, capacity)))
+    return _fitted(learner(case), case, source, {name: x[: case.batch] for name, x in rows.items()})
 
 
-def _dispatch(one: Learner, case: Case, state: State, capacity: int, batches: Any) -> Callable[[int], float]:
-    chunk = jax.jit(over_seeds(up_to_steps(one, capacity), case.seeds).step)
-    taken = 0
+def _fitted(one: Learner, case: Case, source: Any, example: Batch, devices: int = 1) -> Way:
+    one = one._replace(step=jax.jit(one.step))  # traced once, as `fit` has it
+    state, parameters = _begin(one, case, example)
+    capacity = chunk_length(flops_per_step(one, example) * case.seeds, case.steps)
+    spread = Spread(one, example, capacity, case.seeds, "auto", devices)
+    state, batches, taken = spread.put(state), feed(one, source, capacity), 0
 
     def run(steps: int) -> float:
         nonlocal state, taken
         loss, end = np.zeros(1), taken + steps
         while taken < end:
             count = min(capacity, end - taken)
-            state, measured = chunk(state, (jnp.int32(count), batches(taken, count)))
+            state, measured = spread.step(state, count, batches(taken, count))
             taken += count
-            loss = np.asarray(measured["loss"])[:, count - 1]
+            loss = measured["loss"][:, -1]
         return float(loss[0])
 
-    return run
+    return Way(parameters, run)
 
 
 def _steps(case: Case) -> Way:
@@ -205,28 +199,6 @@ def _scan(case: Case) -> Way:
         return float(loss[0, -1])
 
     return Way(parameters, run)
-
-
-def _devices(case: Case) -> Way:
-    """The batch split over two virtual devices."""
-    mesh = jax.make_mesh((2,), ("data",), axis_types=(AxisType.Auto,))
-    split = NamedSharding(mesh, P("data"))
-    one = resident(learner(case), case.batch, data.order.rows, split)
-    rows = arrays(case)
-    state = jax.jit(one.init)(jax.random.key(0), rows)
-    length = chunk_length(flops_per_step(one, rows), case.steps)
-    chunk = over_devices(up_to_steps(one, length), mesh, batch=P())
-
-    def run(steps: int) -> float:
-        nonlocal state
-        measured, taken = {}, 0
-        while taken < steps:
-            count = min(length, steps - taken)
-            state, measured = chunk.step(state, (jnp.int32(count), rows))
-            taken += count
-        return float(measured["loss"][0])
-
-    return Way(count_parameters(state), run)
 
 
 def _naive(case: Case) -> Way:

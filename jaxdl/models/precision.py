@@ -1,8 +1,7 @@
 """Mixed precision: a model computed in bfloat16, of which everything that lasts stays float32.
 
-bfloat16 has the range of float32 with 8 bits of mantissa, so nothing needs a loss scale. It halves the
-memory of activations and is 2 to 16 times faster where the hardware multiplies it (TPUs, newer GPUs);
-CPUs emulate much of it and are slower.
+bfloat16 has the range of float32 with 8 bits of precision, so nothing needs a loss scale. It halves the
+memory of activations, and is faster where the hardware multiplies it (TPUs, newer GPUs, some CPUs).
 """
 
 import dataclasses

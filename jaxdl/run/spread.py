@@ -59,14 +59,14 @@ class Spread:
         require(even, "batch_size", sorted(rows), expected, "as many rows for every device")
         chunk = over_seeds(up_to_steps(learner, length), seeds, loop)
         self._resident, self._data = learner.resident, None
-        if self.mesh is not None:
-            self._everywhere = jax.jit(lambda tree: tree, out_shardings=NamedSharding(self.mesh, P()))
         if self.mesh is None:
             self._step = jax.jit(chunk.step)
-        elif self.by_seed:
+            return
+        whole = NamedSharding(self.mesh, P())
+        self._everywhere = jax.jit(lambda tree: tree, out_shardings=whole)
+        if self.by_seed:
             self._step = over_devices(chunk, self.mesh, batch=P(), state=P(AXIS)).step
         else:
-            whole = NamedSharding(self.mesh, P())
             self._step = jax.jit(chunk.step, out_shardings=whole)
 
     def describe(self) -> str:
