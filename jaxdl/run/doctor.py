@@ -6,6 +6,7 @@ step; then host arithmetic on the losses, and at no more than `len(LOOKS)` of th
 reduction of the parameters on the device. It keeps the initial parameters in memory.
 """
 
+import math
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -67,8 +68,9 @@ class Doctor:
                     self.told[int(seed)].add(row["name"])
         self.read, self.since = 0, []  # rows of the log, and training losses since the last evaluation
         self.samples: list[dict[str, Any]] = []  # rows on what a GAN draws
-        self.curves: tuple[list[int], list[Any], list[Any]] = ([], [], [])  # steps, validation, train
-        self.newest: np.ndarray | None = None  # mean loss lately [seeds]
+        self.evaluated: list[int] = []  # steps, and there, per seed, the validation and the training loss
+        self.curves: list[tuple[list[float], list[float]]] = [([], []) for _ in range(seeds)]
+        self.latest: np.ndarray | None = None  # losses of the newest chunk [seeds, steps]
         self.first: np.ndarray | None = None  # mean loss of the first steps
         self.looks = [share * steps for share in LOOKS]
         looked = {} if inspect is None else {k: np.asarray(v) for k, v in inspect(begun, batch).items()}
@@ -81,6 +83,7 @@ class Doctor:
         self.fed = probes.badly_fed(rows) or probes.same_again(batches)
         targets = rows.get("target") if self._uses_labels(begun) else None
         self.chance, self.related = probes.chance(targets), None
+        self.levels = np.fmax(self.start, self.chance or 0.0)  # [seeds]
         self._examine(first, rows, targets, validation)
         # A generator that answers with large numbers before it learned any: the loss of a draw is below 1.
         losses = np.abs(looked["generator_loss"]) if self.game else self.start
@@ -107,17 +110,12 @@ class Doctor:
 
     def trained(self, step: int, losses: np.ndarray) -> None:
         """Look at the losses [seeds, steps] of a chunk that ended at `step`."""
-        lately = losses[:, -50:].astype(np.float64)
-        self.newest = np.where(np.isfinite(lately), lately, 0).mean(1)
+        self.latest = losses
         if self.first is None:
-            began = losses[:, :FEW] if step == losses.shape[1] else self.start[:, None]
-            self.first = np.where(np.isfinite(began), began, 0).mean(1)
-        if self.falls:
-            levels = np.fmax(self.start, self.chance or 0.0)
-            found = [
-                symptoms.exploded(x, float(level), step) for x, level in zip(losses, levels, strict=True)
-            ]
-            self._tell(step, found)
+            self.first = _mean(losses[:, :FEW] if step == losses.shape[1] else self.start[:, None])
+        if self.falls and (losses >= symptoms.FAR * self.levels[:, None]).any():
+            pairs = zip(losses, self.levels, strict=True)
+            self._tell(step, [symptoms.exploded(x, float(level), step) for x, level in pairs])
 
     def not_finite(self, seed: int, step: int, losses: np.ndarray, message: str) -> None:
         """Say why the loss of `step` is not finite; `losses` are those of its chunk before it.
@@ -126,8 +124,8 @@ class Doctor:
         """
         where = message.partition("): ")[2].partition(";")[0]
         before = float(losses[-1]) if len(losses) else np.nan
-        if not len(losses) and self.newest is not None:
-            before = float(self.newest[seed])
+        if not len(losses) and self.latest is not None:
+            before = float(self._newest()[seed])
         finite = self.fed is None or "not finite" not in self.fed.seen
         start = float(self.start[seed])
         found: list[Diagnosis | None] = [None] * self.seeds
@@ -137,10 +135,9 @@ class Doctor:
     def look(self, step: int, states: State) -> None:
         """Look at the curves, and from time to time at the parameters, after an evaluation."""
         self._read_log()
-        steps, validation, train = self.curves
-        if steps and steps[-1] == step:
-            curves = zip(np.array(validation).T, np.array(train).T, strict=True)
-            self._tell(step, [symptoms.over_fitting(steps, list(v), list(t), self.chance) for v, t in curves])
+        if self.evaluated and self.evaluated[-1] == step:
+            found = [symptoms.over_fitting(self.evaluated, v, t, self.chance) for v, t in self.curves]
+            self._tell(step, found)
         if step >= CONFIRMED * self.steps and step >= FEW:
             self._confirm(step)
         if self.looks and step >= self.looks[0]:
@@ -159,9 +156,9 @@ class Doctor:
 
     def _confirm(self, step: int) -> None:
         """No relation between inputs and labels was found by the probe: does the network find one?"""
-        if self.related is None or self.chance is None or self.newest is None:
+        if self.related is None or self.chance is None or self.latest is None:
             return
-        losses = self.curves[1][-1] if self.curves[1] else self.newest
+        losses = [validation[-1] for validation, _ in self.curves] if self.evaluated else self._newest()
         self._tell(step, [probes.unrelated(self.related, float(x), self.chance, step) for x in losses])
         self.related = None  # asked once: later, a network may know rows by heart
 
@@ -203,9 +200,9 @@ class Doctor:
     ) -> list[Diagnosis | None]:
         """What the parameters of one seed say, causes before consequences."""
         found = [symptoms.units_alike(kernels, step), symptoms.not_touched(kernels, gradients, step)]
-        if self.newest is None or self.first is None or not (self.falls or self.game):
+        if self.first is None or not (self.falls or self.game):
             return [*found, None, None]
-        losses = None if self.game else (float(self.first[seed]), float(self.newest[seed]))
+        losses = None if self.game else (float(self.first[seed]), float(self._newest()[seed]))
         players = [kernels]
         if self.game:
             players = [[k for k in kernels if k.name.startswith(p)] for p in ("generator", "discriminator")]
@@ -231,15 +228,22 @@ class Doctor:
         """Take up what is new: training losses, validation losses with the mean of those, and samples."""
         for row in self.log.rows[self.read :]:
             if row["kind"] == "train" and "loss" in row:
-                self.since.append(np.array(row["loss"], float))
+                self.since.append(row["loss"])
             elif row["kind"] == "validation" and "loss" in row and self.since:
-                self.curves[0].append(row["step"])
-                self.curves[1].append(np.array(row["loss"], float))
-                self.curves[2].append(np.mean(self.since, 0))
+                self.evaluated.append(row["step"])
+                averages = np.array(self.since, float).mean(0).tolist()
+                for (validation, train), loss, average in zip(self.curves, row["loss"], averages, strict=True):
+                    validation.append(math.nan if loss is None else loss)
+                    train.append(average)
                 self.since = []
             elif row["kind"] == "observed" and "share/0" in row:
                 self.samples.append(row)
         self.read = len(self.log.rows)
+
+    def _newest(self) -> np.ndarray:
+        """The mean loss of the last steps of the newest chunk [seeds]."""
+        assert self.latest is not None
+        return _mean(self.latest[:, -50:])
 
     def _tell(self, step: int, found: list[Diagnosis | None]) -> None:
         """Note the diagnoses of one rule [seeds], unless they are known or follow from one that is."""
@@ -260,6 +264,11 @@ class Doctor:
             self.diagnoses.append(told)
             said = {field: getattr(told, field) for field in ("name", "seen", "meaning", "remedy", "source")}
             self.log.write("doctor", step, {**said, "seeds": list(seeds)})
+
+
+def _mean(losses: np.ndarray) -> np.ndarray:
+    """Over the steps of [seeds, steps], a loss that is not finite taken as 0."""
+    return np.where(np.isfinite(losses), losses, 0).mean(1, dtype=np.float64)
 
 
 def read(folder: Path) -> list[dict[str, Any]]:

@@ -147,13 +147,14 @@ def over_fitting(
     >>> over_fitting([10, 20, 30, 40], [1.0, 0.5, 0.6, 0.7], [1.0, 0.4, 0.2, 0.1]).step
     40
     """
-    if len(validation) < 3 or not np.isfinite(validation).all():
+    now = validation[-1]
+    if len(validation) < 3 or not now >= GAP * train[-1] or not np.isfinite(validation).all():
         return None
-    best, now = int(np.argmin(validation)), validation[-1]
+    best = int(np.argmin(validation))
     least = validation[best]
     rises = len(validation) - 1 - best >= PAST and now >= RISEN * least > 0
     good = chance is not None and least < GOOD * chance
-    if not rises or good or train[-1] > FALLEN * train[best] or now < GAP * train[-1]:
+    if not rises or good or train[-1] > FALLEN * train[best]:
         return None
     seen = (
         f"validation loss {least:.4g} at step {steps[best]}, {now:.4g} now, "
