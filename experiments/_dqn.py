@@ -175,8 +175,8 @@ def _watch(environment: envs.Environment, agent: dqn.Agent, states: Any) -> jax.
         def move(carry: tuple, i: jax.Array) -> tuple[tuple, jax.Array]:
             env_state, observation = carry
             action = agent.values(state.net.params, observation[None], None)[0].argmax().astype(jnp.int32)
-            key = jax.random.fold_in(jax.random.key(1), i)
-            observation_after, env_state, *_ = step(key, env_state, action, environment.params)
+            keys = jax.random.split(jax.random.fold_in(jax.random.key(1), i))
+            observation_after, env_state, *_ = step(keys, env_state, action, environment.params)
             return (env_state, observation_after), observation
 
         return jax.lax.scan(move, (env_state, observation), jnp.arange(300))[1]

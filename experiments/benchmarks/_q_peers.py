@@ -101,11 +101,8 @@ def scanned(key: jax.Array) -> list[jax.Array]:
     """Train in one `lax.scan`; returns kernels and biases in turns."""
     n, cart = 10, envs.make("CartPole-v1")
     q: Any = Network().apply
-    advance, optimizer, network = (
-        jax.vmap(envs.auto_reset(cart), (0, 0, 0, None)),
-        optax.adam(RATE),
-        Network(),
-    )
+    optimizer, network = optax.adam(RATE), Network()
+    advance = jax.vmap(envs.auto_reset(cart), (0, 0, 0, None))
 
     def loss(params: Any, target: Any, batch: Any) -> jax.Array:
         seen, actions, rewards, ends, following = batch
@@ -119,7 +116,7 @@ def scanned(key: jax.Array) -> list[jax.Array]:
         best = q(carry.params, carry.observation).argmax(-1)
         random = jax.random.randint(choose, (n,), 0, 2)
         actions = jnp.where(jax.random.uniform(explore, (n,)) < epsilon, random, best).astype(jnp.int32)
-        keys = jax.random.split(move, n)
+        keys = jax.vmap(jax.random.split)(jax.random.split(move, n))  # each copy splits its own
         after = advance(keys, carry.env_state, actions, cart.params)
         observation, env_state, reward, terminated, _, last = after
         rows = carry.observation, actions, reward, terminated.astype(jnp.float32), last

@@ -51,18 +51,19 @@ def auto_reset(
     """A step that goes on with a new episode when one is over.
 
     Returns:
-      A function (key, state, action, params) -> (observation, state, reward, terminated,
-      truncated, last_observation). Once an episode is over, `observation` and `state` are the
-      start of the next one. `last_observation` is always what the action led to: the observation
-      to bootstrap from, which after a truncation is still worth something.
+      A function (keys, state, action, params) -> (observation, state, reward, terminated,
+      truncated, last_observation). Of the keys [2] one is for the step, one for a reset; drawing
+      those of many steps at once costs less than splitting a key in each. Once an episode is
+      over, `observation` and `state` are the start of the next one. `last_observation` is always
+      what the action led to: the observation to bootstrap from, which after a truncation is
+      still worth something.
     """
 
-    def step(key: Key, state: State, action: jax.Array, params: Params) -> tuple[*Step, jax.Array]:
-        step_key, reset_key = jax.random.split(key)
+    def step(keys: Key, state: State, action: jax.Array, params: Params) -> tuple[*Step, jax.Array]:
         last_observation, state, reward, terminated, truncated = environment.step(
-            step_key, state, action, params
+            keys[0], state, action, params
         )
-        fresh = environment.reset(reset_key, params)
+        fresh = environment.reset(keys[1], params)
         # Both are computed: under vmap a lax.cond would do the same.
         observation, state = jax.tree.map(
             lambda new, old: jnp.where(terminated | truncated, new, old), fresh, (last_observation, state)

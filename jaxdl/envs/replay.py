@@ -62,6 +62,8 @@ class UniformState(struct.PyTreeNode):
 def uniform(capacity: int) -> Replay:
     """Every row that is there is drawn with the same probability, independently; weights are 1.
 
+    The same to one part in 2**32 / rows: the remainder of 32 random bits is what is drawn.
+
     Raises:
       InputError: a capacity below 1; in `add`, a number of rows that does not divide it, or rows
         of another structure, shape or dtype; in `sample`, a batch below 1, or no rows.
@@ -86,7 +88,8 @@ def uniform(capacity: int) -> Replay:
     def sample(state: UniformState, key: Key, batch_size: int) -> Sample:
         require_batch(batch_size)
         require_filled(state.size)
-        index = jax.random.randint(key, (batch_size,), 0, state.size, jnp.int32)
+        bits = jax.random.bits(key, (batch_size,), jnp.uint32)
+        index = (bits % state.size.astype(jnp.uint32)).astype(jnp.int32)
         return Sample(read(state.rows, index), index, jnp.ones(batch_size, jnp.float32))
 
     def update(state: UniformState, index: jax.Array, priorities: jax.Array) -> UniformState:

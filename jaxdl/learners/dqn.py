@@ -13,7 +13,7 @@ import jax.numpy as jnp
 
 from jaxdl.envs import Environment, Transition, auto_reset, episode_returns
 from jaxdl.envs.environment import check_actions
-from jaxdl.learner import EVALUATE, INIT, NOISE, Key, Learner, Metrics, stream
+from jaxdl.learner import EVALUATE, INIT, Key, Learner, Metrics, stream
 from jaxdl.learners.q_agent import Agent, DQNState, agent
 
 __all__ = ["Agent", "DQNState", "agent", "evaluate", "learner"]
@@ -43,38 +43,30 @@ def learner(environment: Environment, agent: Agent) -> Learner:
     reset = jax.vmap(environment.reset, (0, None))
     advance = jax.vmap(step_and_reset, (0, 0, 0, None))
 
-    def go(keys: Key, carry: tuple, actions: jax.Array) -> tuple[tuple, Transition]:
-        env_state, observation = carry
+    def go(carry: tuple, move: tuple) -> tuple[tuple, Transition]:
+        (env_state, observation), (actions, keys) = carry, move
         after = advance(keys, env_state, actions, environment.params)
         following, env_state, reward, terminated, truncated, last = after
         seen = Transition(observation, actions, reward, terminated, truncated, last)
         return (env_state, following), seen
 
     def init(key: Key, batch: None) -> DQNState:
-        start = stream(key, INIT, 1)
-        observation, env_state = reset(jax.random.split(jax.random.fold_in(start, 0), n), environment.params)
-
-        def wander(carry: tuple, i: jax.Array) -> tuple[tuple, Transition]:
-            keys = jax.random.split(jax.random.fold_in(start, i + 1), n + 1)
-            actions = (jax.random.uniform(keys[0], (n,)) * environment.actions).astype(jnp.int32)
-            return go(keys[1:], carry, actions)
-
-        carry = env_state, observation
-        (env_state, observation), seen = jax.lax.scan(wander, carry, jnp.arange(agent.warmup))
+        start, choose, move = jax.random.split(stream(key, INIT, 1), 3)
+        observation, env_state = reset(jax.random.split(start, n), environment.params)
+        actions = jax.random.uniform(choose, (agent.warmup, n)) * environment.actions
+        wander = actions.astype(jnp.int32), jax.random.split(move, (agent.warmup, n, 2))
+        (env_state, observation), seen = jax.lax.scan(go, (env_state, observation), wander)
         state = agent.init(key, seen, observation, env_state)
         check_actions(agent.values, state.net.params, observation, environment.actions)
         return state
 
     def step(state: DQNState, batch: None) -> tuple[DQNState, Metrics]:
-        key = stream(state.key, NOISE, state.step)
+        def move(carry: tuple, now: tuple) -> tuple[tuple, Transition]:
+            i, keys = now
+            return go(carry, (agent.act(state, carry[1], i, keys[0]), keys[1:].reshape(n, 2)))
 
-        def move(carry: tuple, i: jax.Array) -> tuple[tuple, Transition]:
-            actions = agent.act(state, carry[1], i)
-            keys = jax.random.split(jax.random.fold_in(key, agent.rollout + i), n)
-            return go(keys, carry, actions)
-
-        carry = state.env_state, state.observation
-        (env_state, observation), seen = jax.lax.scan(move, carry, jnp.arange(agent.rollout))
+        times = jnp.arange(agent.rollout), agent.keys(state, (agent.rollout, 1 + 2 * n))
+        (env_state, observation), seen = jax.lax.scan(move, (state.env_state, state.observation), times)
         return agent.learn(state.replace(env_state=env_state, observation=observation), seen)
 
     return Learner(init, step, agent.inspect, resident=True)

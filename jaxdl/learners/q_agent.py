@@ -45,15 +45,18 @@ class Agent(NamedTuple):
         replay buffer filled with the transitions.
     values: (params, observations [batch, ...], key or None) -> Q values [batch, actions]. The
         key is for a noisy network, which is its mean without.
-    act: (state, observations [environments, ...], i) -> actions int32 [environments], the i-th
-        time in this step: a random one with the probability epsilon, else the best.
+    keys: (state, shape) -> keys for what is random while the transitions of a step are made.
+    act: (state, observations [environments, ...], i, key) -> actions int32 [environments], the
+        i-th time in this step: a random one with the probability epsilon, else the best. The
+        key is one of `keys`.
     learn: (state, transitions [rollout, environments, ...]) -> (state, metrics).
     inspect: (state, anything) -> metrics, see `Learner`.
     """
 
     init: Callable[[Key, Transition, jax.Array, Any], DQNState]
     values: Callable[[Params, jax.Array, Key | None], jax.Array]
-    act: Callable[[DQNState, jax.Array, Any], jax.Array]
+    keys: Callable[[DQNState, int | tuple[int, ...]], Key]
+    act: Callable[[DQNState, jax.Array, Any, Key], jax.Array]
     learn: Callable[[DQNState, Transition], tuple[DQNState, Metrics]]
     inspect: Callable[[DQNState, Any], Metrics]
     warmup: int
@@ -129,8 +132,13 @@ def agent(
     def values(params: Params, observation: jax.Array, key: Key | None = None) -> jax.Array:
         return _expected(outputs(params, observation, key), support)
 
-    def act(state: DQNState, observation: jax.Array, i: Any) -> jax.Array:
-        key = jax.random.fold_in(stream(state.key, NOISE, state.step), i)
+    def learning_keys(state: DQNState) -> Key:
+        return jax.random.split(_random(state, 1), updates)
+
+    def acting_keys(state: DQNState, shape: int | tuple[int, ...]) -> Key:
+        return jax.random.split(_random(state, 0), shape)
+
+    def act(state: DQNState, observation: jax.Array, i: Any, key: Key) -> jax.Array:
         q = values(state.net.params, observation, _noise(key))
         explore, choose = jax.random.uniform(key, (2, len(q)))  # one draw: half the code to compile
         random = (choose * q.shape[1]).astype(jnp.int32)
@@ -185,11 +193,9 @@ def agent(
 
     def learn(state: DQNState, transitions: Transition) -> tuple[DQNState, Metrics]:
         joined = jax.tree.map(lambda old, new: jnp.concatenate([old, new]), state.recent, transitions)
-        key = stream(state.key, NOISE, state.step)
 
-        def update(carry: tuple, i: jax.Array) -> tuple[tuple, Metrics]:
-            net, target_params, buffer = carry
-            draw = jax.random.fold_in(key, 2 * rollout + i)
+        def update(carry: tuple, now: tuple) -> tuple[tuple, Metrics]:
+            (net, target_params, buffer), (i, draw) = carry, now
             sample = replay.sample(buffer, draw, batch_size)
             batch = sample.rows, sample.weights
             net, measured = update_net(loss_fn, optimizer, net, batch, target_params, _noise(draw))
@@ -202,7 +208,8 @@ def agent(
             return (net, moved, buffer), measured
 
         carry = state.net, state.target_params, remember(state.replay, joined)
-        (net, target_params, buffer), measured = jax.lax.scan(update, carry, jnp.arange(updates))
+        times = jnp.arange(updates), learning_keys(state)
+        (net, target_params, buffer), measured = jax.lax.scan(update, carry, times)
         ended = transitions.terminated | transitions.truncated
         metrics = {name: x.mean() for name, x in measured.items()}
         metrics |= {"reward": transitions.reward.mean(), "episodes": ended.mean(dtype=jnp.float32)}
@@ -210,12 +217,12 @@ def agent(
         return state.replace(step=state.step + 1, **changed), metrics
 
     def inspect(state: DQNState, _: Any) -> Metrics:
-        draw = jax.random.fold_in(stream(state.key, NOISE, state.step), 2 * rollout)
+        draw = learning_keys(state)[0]
         sample = replay.sample(state.replay, draw, batch_size)
         batch = sample.rows, sample.weights
         return inspect_net(loss_fn, optimizer, state.net, batch, state.target_params, _noise(draw))
 
-    return Agent(init, values, act, learn, inspect, warm, rollout, environments)
+    return Agent(init, values, acting_keys, act, learn, inspect, warm, rollout, environments)
 
 
 def warmup_steps(warmup: int, environments: int, rollout: int, batch_size: int, n_step: int) -> int:
@@ -228,6 +235,11 @@ def warmup_steps(warmup: int, environments: int, rollout: int, batch_size: int, 
     """
     blocks = max(-(-(warmup - n_step + 1) // rollout), -(-batch_size // (rollout * environments)), 1)
     return n_step - 1 + blocks * rollout
+
+
+def _random(state: DQNState, half: int) -> Key:
+    """The key of one half of a step: 0 acts, 1 learns."""
+    return jax.random.fold_in(stream(state.key, NOISE, state.step), half)
 
 
 def _noise(key: Key) -> Key:

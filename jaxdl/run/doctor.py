@@ -232,9 +232,9 @@ class Doctor:
             elif row["kind"] == "validation" and "loss" in row and self.since:
                 self.evaluated.append(row["step"])
                 averages = np.array(self.since, float).mean(0).tolist()
-                for (validation, train), loss, average in zip(self.curves, row["loss"], averages, strict=True):
-                    validation.append(math.nan if loss is None else loss)
-                    train.append(average)
+                for curves, loss, average in zip(self.curves, row["loss"], averages, strict=True):
+                    curves[0].append(math.nan if loss is None else loss)
+                    curves[1].append(average)
                 self.since = []
             elif row["kind"] == "observed" and "share/0" in row:
                 self.samples.append(row)

@@ -84,6 +84,7 @@ def play(
             # restored arrays may be NumPy's memory, which must not be donated.
             known = unflatten(state, restored.arrays).replace(recent=state.recent)
             state = jax.tree.map(jax.numpy.copy, known)
+        draw = jax.jit(lambda state: agent.keys(state, agent.rollout))
         act, learn = jax.jit(agent.act), jax.jit(agent.learn, donate_argnums=0)
         log = stack.enter_context(logs.Log(output.folder, done, output.logger))
         per_round = n * agent.rollout
@@ -92,9 +93,9 @@ def play(
         )
         watch = stack.enter_context(Watch())
         for step in range(done + 1, rounds + 1):
-            seen = []
+            seen, keys = [], draw(state)
             for i in range(agent.rollout):
-                actions = np.asarray(act(state, copies.observation, np.int32(i)))
+                actions = np.asarray(act(state, copies.observation, np.int32(i), keys[i]))
                 seen.append(copies.step(actions))
             state, measured = learn(state, _stack(seen))
             if not np.isfinite(measured["loss"]):

@@ -31,8 +31,8 @@ def test_many_episodes_fit_into_a_scan(name):
     move = jax.vmap(envs.auto_reset(env), in_axes=(0, 0, 0, None))
 
     def play(key, params):
-        keys = jax.random.split(key, 3)
-        _, state = jax.vmap(env.reset, in_axes=(0, None))(keys, params)
+        keys = jax.random.split(key, (3, 2))
+        _, state = jax.vmap(env.reset, in_axes=(0, None))(keys[:, 0], params)
 
         def body(state, _):
             observation, state, *rest = move(keys, state, jnp.zeros(3, jnp.int32), params)
@@ -73,10 +73,10 @@ def test_auto_reset_keeps_the_true_last_observation():
     observation, state = env.reset(KEY, env.params)
     starts, previous = [observation], state
     for number in range(1, 13):
-        key = jax.random.fold_in(KEY, number)
-        true_last = step(key, previous, jnp.int32(1), env.params)[0]
+        keys = jax.random.split(jax.random.fold_in(KEY, number))
+        true_last = step(keys[0], previous, jnp.int32(1), env.params)[0]
         observation, state, reward, terminated, truncated, last = reset_step(
-            key, previous, jnp.int32(1), env.params
+            keys, previous, jnp.int32(1), env.params
         )
         np.testing.assert_array_equal(last, true_last)
         assert reward == 1
@@ -99,7 +99,7 @@ def test_auto_reset_after_the_end():
     env = catch.environment(rows=2, columns=3)
     _, state = env.reset(KEY, env.params)
     observation, state, reward, terminated, truncated, last = envs.auto_reset(env)(
-        KEY, state, jnp.int32(0), env.params
+        jax.random.split(KEY), state, jnp.int32(0), env.params
     )
     assert terminated
     assert not truncated

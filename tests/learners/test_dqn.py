@@ -106,7 +106,7 @@ def test_exploration_follows_its_schedule():
         parts = dqn.agent(network, optax.sgd(0.1), envs.uniform(1024), exploration=epsilon)
         state = dqn.learner(catch, parts).init(jax.random.key(0), None)
         many = jnp.repeat(state.observation, 100, axis=0)
-        actions = parts.act(state, many, jnp.int32(i))
+        actions = parts.act(state, many, jnp.int32(i), jax.random.key(1))
         best = parts.values(state.net.params, many, None).argmax(-1)
         assert float((actions == best).mean()) == pytest.approx(expected, abs=0.05)
 
