@@ -163,6 +163,7 @@ CASES: dict[str, Case] = {
               "sizes": {"column": "A", "hidden": 4, "classes": 10}},
     ),
 }  # fmt: skip
+KERAS = ("mlp", "cnn", "lstm", "resnet50", "vgg")  # networks that Keras has
 QUICK = ("mlp", "mlp_seeds", "cnn", "lstm", "vae", "conv_vae")  # what fits into two minutes
 
 
@@ -177,7 +178,7 @@ def case(name: str, tiny: bool = False) -> Case:
 
 
 def variants(found: Case, threads: int, quick: bool = False) -> list[str]:
-    """Who takes part in a case: ours in every form, the naive loop, and PyTorch.
+    """Who takes part in a case: ours in every form, the naive loop, PyTorch, and Keras if it has the network.
 
     With all threads (0) ours may also split its batch over two virtual devices.
 
@@ -194,5 +195,6 @@ def variants(found: Case, threads: int, quick: bool = False) -> list[str]:
     if threads == 0 and found.network in ("mlp", "cnn", "vae") and found.seeds == 1:
         forms.append("ours, 2 devices")
     fused = ["torch fused"] if found.trains else []
+    keras = ["keras"] if found.network in KERAS and found.seeds == 1 else []
     tuned = ["ours, tuned malloc", f"{layouts[-1]}, tuned malloc"]
-    return [*forms, "naive flax", *layouts, *fused, "torch compile", *tuned]
+    return [*forms, "naive flax", *layouts, *fused, "torch compile", *keras, *tuned]

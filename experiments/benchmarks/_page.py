@@ -30,14 +30,14 @@ def table(rows: Mapping[str, Any]) -> str:
     """Markdown: a row for every family, measured or not."""
     lines = [
         "| family | ours, examples per CPU-second | over torch, best layout (wanted) | over fused | "
-        "over torch.compile | both tuned malloc | over naive flax | our slowest form over naive flax | "
-        "peak MB, ours / torch | first step, CPU-s, ours / torch |",
-        "|---|---|---|---|---|---|---|---|---|---|",
+        "over torch.compile | over Keras | both tuned malloc | over naive flax | "
+        "our slowest form over naive flax | peak MB, ours / torch | first step, CPU-s, ours / torch |",
+        "|---|---|---|---|---|---|---|---|---|---|---|",
     ]
     for name, found in CASES.items():
         row = rows.get(name)
         if row is None:
-            lines.append(f"| {found.title} | not run |" + " |" * 8)
+            lines.append(f"| {found.title} | not run |" + " |" * 9)
             continue
         against, ratio = best(row)
         goals = {goal: (wanted, holds) for goal, wanted, _, holds in verdict(found, row)}
@@ -53,6 +53,7 @@ def table(rows: Mapping[str, Any]) -> str:
             f"**{ratio:.2f}** [{spread['min']:.2f}-{spread['max']:.2f}]{_goal(goals.get('eager'))}",
             f"{_ratio(row, 'torch fused')}{_goal(goals.get('fused'))}",
             _ratio(row, "torch compile"),
+            _ratio(row, "keras"),
             f"{tuned[0]:.2f}" if tuned else "-",
             f"{row['over_naive']['ours']['ratio']:.2f}",
             f"{slowest:.2f}",

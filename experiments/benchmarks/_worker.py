@@ -35,6 +35,10 @@ def main() -> None:
         from experiments.benchmarks import _torch_ways
 
         way = _torch_ways.way(found, words.variant, 1 if words.core >= 0 else 0)
+    elif words.variant == "keras":
+        from experiments.benchmarks import _keras_ways
+
+        way = _keras_ways.way(found)
     else:
         from experiments.benchmarks import _ours
         from jaxdl.run.cache import keep_compiled

@@ -1,4 +1,4 @@
-"""Every family of networks beside PyTorch and beside the naive flax loop: examples per CPU-second.
+"""Every family of networks beside PyTorch, Keras and the naive flax loop: examples per CPU-second.
 
 Each variant lives in a process of its own (thread settings, allocator and peak memory belong to a
 process), and all variants of a family take a round in turns. The figure is examples per CPU-second of
@@ -13,11 +13,12 @@ the process, pinned to one core: a busy machine blurs it least. Ratios are media
     python -m experiments.benchmarks.families --page               # table and figure of docs/benchmarks.md
 
 Writes experiments/benchmarks/results/families.json (or families-all.json), a row as soon as it is
-measured. Needs the extra `oracles`.
+measured. Needs the extra `oracles`, and takes Keras in where it is installed.
 """
 
 import argparse
 import contextlib
+import importlib.util
 import json
 import os
 import statistics
@@ -35,6 +36,7 @@ HERE, ROOT = Path(__file__).parent, Path(__file__).parents[2]
 # Pages that were used once are kept instead of given back.
 TUNED = "glibc.malloc.mmap_max=0:glibc.malloc.trim_threshold=17179869184"
 NAIVE = "naive flax"
+PEERS = ("torch", "keras")  # whose variants begin so
 SLOW = 20.0  # seconds of a round, above which a variant has only one that counts
 Spent = dict[str, list[dict[str, float]]]  # by variant what each round took
 
@@ -67,6 +69,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         if words.resume and name in rows:
             continue
         chosen = variants(case(name), 0 if core < 0 else 1, words.quick)
+        if importlib.util.find_spec("keras") is None:
+            chosen = [v for v in chosen if v != "keras"]
         if words.variants:
             chosen = [v for v in chosen if v.replace(", ", "+") in words.variants.split(",")]
         row = measure(name, chosen, 1 if words.quick else words.rounds, core)
@@ -121,7 +125,7 @@ def measure(name: str, chosen: Sequence[str], rounds: int, core: int, tiny: bool
     return {
         "variants": table,
         "failed": failed,
-        "ratios": {v: spread(s, ours) for v, s in counted.items() if v.startswith("torch") and "," not in v},
+        "ratios": {v: spread(s, ours) for v, s in counted.items() if v.startswith(PEERS) and "," not in v},
         "ratios_tuned_malloc": {
             v: spread(s, tuned) for v, s in counted.items() if tuned and v.startswith("torch") and "," in v
         },
