@@ -3,7 +3,8 @@
 """The Keras side of the families benchmark, on its JAX backend: `Model.fit` and `Model.predict_on_batch`.
 
 Keras has the plain classifiers, the LSTM, and the large networks of `keras.applications`, whose ResNet-50
-has biases before batch norm. Rows are NumPy arrays, as in its guides.
+has biases before batch norm, and halves the image in the first convolution of a block, not in the second,
+which is less work. Rows are NumPy arrays, as in its guides.
 """
 
 import os
