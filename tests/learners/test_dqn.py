@@ -111,6 +111,24 @@ def test_exploration_follows_its_schedule():
         assert float((actions == best).mean()) == pytest.approx(expected, abs=0.05)
 
 
+def test_acting_and_learning_share_no_key():
+    """Those of the moves of three steps, and those that the replay buffer is sampled with."""
+    plain, drawn = envs.uniform(512), []
+
+    def sample(state, key, batch_size):
+        drawn.append(jax.random.key_data(key))
+        return plain.sample(state, key, batch_size)
+
+    spied = plain._replace(sample=sample)
+    parts = dqn.agent(models.QNetwork(2, (16,)), optax.adam(1e-2), spied, environments=4, rollout=4)
+    state = dqn.learner(PROBES["constant"].environment, parts).init(jax.random.key(0), None)
+    for step in range(3):
+        state = state.replace(step=jnp.int32(step))
+        drawn += list(jax.random.key_data(parts.keys(state, 36)))
+        parts.inspect(state, None)
+    assert len(np.unique(drawn, axis=0)) == len(drawn) == 3 * (36 + 1)
+
+
 def test_the_target_network_follows_or_is_copied():
     """After two updates: copied at the second, or a share of the way."""
     for tau, every, share in ((1.0, 2, 1.0), (0.5, 1, None), (1.0, 3, 0.0)):
