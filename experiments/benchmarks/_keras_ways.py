@@ -51,12 +51,10 @@ def way(case: Case) -> Way:
 def model(case: Case) -> keras.Model:
     """The network of a case, one of `_cases.KERAS`."""
     layers, sizes = keras.layers, case.sizes
-    if case.network == "resnet50":
-        return keras.applications.ResNet50(
-            weights=None, input_shape=case.shape, classes=sizes["classes"], classifier_activation=None
-        )
-    if case.network == "vgg":
-        return keras.applications.VGG16(
+    if case.network in ("resnet50", "vgg"):
+        known = keras.applications
+        make = known.ResNet50 if case.network == "resnet50" else known.VGG16
+        return make(
             weights=None, input_shape=case.shape, classes=sizes["classes"], classifier_activation=None
         )
     if case.network == "lstm":

@@ -215,9 +215,6 @@ def test_seeds_and_settings_are_mapped_over():
     assert (together.weights[0] == 1).all()
 
 
-# Programs of a learner: one row after the other, and, as deep Q-learning does it, several updates
-
-
 @pytest.mark.parametrize(
     ("option", "value"),
     [("exponent", -0.1), ("exponent", 1.1), ("importance", 2.0), ("epsilon", 0.0), ("epsilon", math.nan)],

@@ -81,6 +81,7 @@ def test_types_are_kept_where_float64_is_on():
             assert batch.weights.dtype == jnp.float32
 
 
+# Programs of a learner: one row after the other, and, as deep Q-learning does it, several updates
 # with a gradient for each block of new rows, also for several seeds.
 ROW, BLOCK, BATCH = 11, 16, 32
 
