@@ -76,7 +76,7 @@ def make(config: Any) -> tuple[envs.Environment, Any, dqn.Agent]:
     few = max(1, round(config.exploration * config.steps))
     agent = dqn.agent(
         network,
-        optax.adam(schedule),
+        optax.flatten(optax.adam(schedule)),  # all layers in one update: less to compile
         replay(config.capacity),
         environments=config.environments,
         rollout=config.rollout,

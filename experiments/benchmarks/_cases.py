@@ -180,7 +180,7 @@ def case(name: str, tiny: bool = False) -> Case:
 def variants(found: Case, threads: int, quick: bool = False) -> list[str]:
     """Who takes part in a case: ours in every form, the naive loop, PyTorch, and Keras if it has the network.
 
-    With all threads (0) ours may also split its batch over two virtual devices.
+    With all threads (0) ours may also split its batch over two virtual devices, as `fit` does where that pays.
 
     >>> variants(case("vgg16"), 1, quick=True)
     ['ours', 'naive flax', 'torch channels_last']

@@ -34,6 +34,7 @@ from experiments.benchmarks import _q_peers as peers
 from experiments.benchmarks._interleave import ratio
 from jaxdl import envs, models
 from jaxdl.learners import dqn
+from jaxdl.run.chunks import compiler_options
 from jaxdl.run.config import environment, write_json
 from jaxdl.transforms import many_steps
 
@@ -124,7 +125,7 @@ def ours_as_scanned() -> tuple[Any, Any, int]:
 
 
 def compiled(parts: tuple[Any, Any, int], seed: int) -> tuple[float, float, Any]:
-    """Compile and run a learner's whole training, from the key to the last update."""
+    """Compile as `fit` does, and run, a learner's whole training, from the key to the last update."""
     learner, agent, steps = parts
     whole = many_steps(learner, steps)
 
@@ -132,7 +133,7 @@ def compiled(parts: tuple[Any, Any, int], seed: int) -> tuple[float, float, Any]
         state, _ = whole.step(learner.init(key, None), None)
         return state.net.params
 
-    compiling, running, params = _timed(train, jax.random.key(seed))
+    compiling, running, params = _timed(train, jax.random.key(seed), compiler_options(None))
     return compiling, running, lambda observation: agent.values(params, observation, None)
 
 
@@ -142,10 +143,12 @@ def compiled_scan(seed: int) -> tuple[float, float, Any]:
     return compiling, running, _forward(weights)
 
 
-def _timed(train: Callable[[jax.Array], Any], key: jax.Array) -> tuple[float, float, Any]:
+def _timed(
+    train: Callable[[jax.Array], Any], key: jax.Array, options: dict[str, Any] | None = None
+) -> tuple[float, float, Any]:
     jax.clear_caches()
     start = time.perf_counter()
-    program = jax.jit(train).lower(key).compile()
+    program = jax.jit(train).lower(key).compile(options)
     middle = time.perf_counter()
     result = jax.block_until_ready(program(key))
     return middle - start, time.perf_counter() - middle, result

@@ -44,15 +44,16 @@ def n_step(
     shapes = rewards.shape, terminated.shape, truncated.shape
     shape = "three arrays [time, environments]"
     require(len({*shapes}) == 1 and rewards.ndim == 2, "shapes", shapes, shape, "add the missing axis")
-    start = jnp.arange(time - n + 1, dtype=jnp.int32)
-    offset = jnp.arange(n, dtype=jnp.int32)
-    window = start[:, None] + offset[None]  # [starts, n]
-    ended = (terminated | truncated)[window]  # [starts, n, environments]
-    steps = jnp.where(ended.any(1), ended.argmax(1) + 1, n).astype(jnp.int32)
-    counted = offset[None, :, None] < steps[:, None]
-    powers = jnp.asarray(discount, rewards.dtype) ** offset
-    returns = jnp.where(counted, rewards[window] * powers[None, :, None], 0).sum(1)
-    last = start[:, None] + steps - 1
-    over = jnp.take_along_axis(terminated, last, axis=0)
-    discounts = jnp.where(over, 0, jnp.asarray(discount, rewards.dtype) ** steps)
+    starts, discount = time - n + 1, jnp.asarray(discount, rewards.dtype)
+    start = jnp.broadcast_to(jnp.arange(starts, dtype=jnp.int32)[:, None], (starts, rewards.shape[1]))
+    returns, discounts, last = (
+        jnp.zeros_like(rewards[:starts]),
+        jnp.ones_like(rewards[:starts]),
+        start + n - 1,
+    )
+    for k in reversed(range(n)):  # from the last step of each start to the first
+        reward, over, cut = (x[k : k + starts] for x in (rewards, terminated, truncated))
+        returns = reward + discount * jnp.where(over | cut, 0, returns)
+        discounts = jnp.where(over, 0, discount * jnp.where(cut, 1, discounts))
+        last = jnp.where(over | cut, start + k, last)
     return returns, discounts, last

@@ -14,7 +14,7 @@ import jax.numpy as jnp
 from jaxdl.envs import Environment, Transition, auto_reset, episode_returns
 from jaxdl.envs.environment import check_actions
 from jaxdl.learner import EVALUATE, INIT, Key, Learner, Metrics, stream
-from jaxdl.learners.q_agent import Agent, DQNState, agent
+from jaxdl.learners.q_agent import Agent, DQNState, agent, random_actions
 
 __all__ = ["Agent", "DQNState", "agent", "evaluate", "learner"]
 
@@ -51,10 +51,11 @@ def learner(environment: Environment, agent: Agent) -> Learner:
         return (env_state, following), seen
 
     def init(key: Key, batch: None) -> DQNState:
-        start, choose, move = jax.random.split(stream(key, INIT, 1), 3)
-        observation, env_state = reset(jax.random.split(start, n), environment.params)
-        actions = jax.random.uniform(choose, (agent.warmup, n)) * environment.actions
-        wander = actions.astype(jnp.int32), jax.random.split(move, (agent.warmup, n, 2))
+        # Number 0 of the stream is the network's.
+        keys = jax.vmap(stream, (None, None, 0))(key, INIT, jnp.arange(1, 1 + n + agent.warmup * n * 3))
+        observation, env_state = reset(keys[:n], environment.params)
+        choose, move = jnp.split(keys[n:].reshape(agent.warmup, n, 3), [1], axis=-1)
+        wander = random_actions(choose[..., 0], environment.actions), move
         (env_state, observation), seen = jax.lax.scan(go, (env_state, observation), wander)
         state = agent.init(key, seen, observation, env_state)
         check_actions(agent.values, state.net.params, observation, environment.actions)
@@ -63,11 +64,12 @@ def learner(environment: Environment, agent: Agent) -> Learner:
     def step(state: DQNState, batch: None) -> tuple[DQNState, Metrics]:
         def move(carry: tuple, now: tuple) -> tuple[tuple, Transition]:
             i, keys = now
-            return go(carry, (agent.act(state, carry[1], i, keys[0]), keys[1:].reshape(n, 2)))
+            return go(carry, (agent.act(state, carry[1], i, keys[: n + 1]), keys[n + 1 :].reshape(n, 2)))
 
-        times = jnp.arange(agent.rollout), agent.keys(state, (agent.rollout, 1 + 2 * n))
-        (env_state, observation), seen = jax.lax.scan(move, (state.env_state, state.observation), times)
-        return agent.learn(state.replace(env_state=env_state, observation=observation), seen)
+        acting, learning = agent.keys(state, 2 * n)
+        start, times = (state.env_state, state.observation), jnp.arange(agent.rollout)
+        (env_state, observation), seen = jax.lax.scan(move, start, (times, acting))
+        return agent.learn(state.replace(env_state=env_state, observation=observation), seen, learning)
 
     return Learner(init, step, agent.inspect, resident=True)
 

@@ -45,19 +45,20 @@ class Agent(NamedTuple):
         replay buffer filled with the transitions.
     values: (params, observations [batch, ...], key or None) -> Q values [batch, actions]. The
         key is for a noisy network, which is its mean without.
-    keys: (state, shape) -> keys for what is random while the transitions of a step are made.
-    act: (state, observations [environments, ...], i, key) -> actions int32 [environments], the
-        i-th time in this step: a random one with the probability epsilon, else the best. The
-        key is one of `keys`.
-    learn: (state, transitions [rollout, environments, ...]) -> (state, metrics).
+    keys: (state, more) -> the keys of a step, drawn at once: for acting [rollout, 1 + environments
+        + more], where `more` are for the environments, and for learning [updates].
+    act: (state, observations [environments, ...], i, keys [1 + environments]) -> actions int32
+        [environments], the i-th time in this step: a random one with the probability epsilon,
+        else the best.
+    learn: (state, transitions [rollout, environments, ...], keys [updates]) -> (state, metrics).
     inspect: (state, anything) -> metrics, see `Learner`.
     """
 
     init: Callable[[Key, Transition, jax.Array, Any], DQNState]
     values: Callable[[Params, jax.Array, Key | None], jax.Array]
-    keys: Callable[[DQNState, int | tuple[int, ...]], Key]
+    keys: Callable[[DQNState, int], tuple[Key, Key]]
     act: Callable[[DQNState, jax.Array, Any, Key], jax.Array]
-    learn: Callable[[DQNState, Transition], tuple[DQNState, Metrics]]
+    learn: Callable[[DQNState, Transition, Key], tuple[DQNState, Metrics]]
     inspect: Callable[[DQNState, Any], Metrics]
     warmup: int
     rollout: int
@@ -126,24 +127,25 @@ def agent(
         finite = -math.inf < support[0] < support[1] < math.inf
         require(finite, "support", support, rising, "take the returns that are possible")
 
+    @jax.jit  # traced and lowered once for each number of rows, not once for each use
     def outputs(params: Params, observation: jax.Array, key: Key | None) -> jax.Array:
         return network.apply({"params": params}, observation, rngs=None if key is None else {"noise": key})
 
     def values(params: Params, observation: jax.Array, key: Key | None = None) -> jax.Array:
         return _expected(outputs(params, observation, key), support)
 
-    def learning_keys(state: DQNState) -> Key:
-        return jax.random.split(_random(state, 1), updates)
+    def keys(state: DQNState, more: int) -> tuple[Key, Key]:
+        # One draw for both halves: every further one takes a twentieth of a second to compile.
+        each = 1 + environments + more
+        drawn = jax.random.split(stream(state.key, NOISE, state.step), updates + rollout * each)
+        return drawn[updates:].reshape(rollout, each), drawn[:updates]
 
-    def acting_keys(state: DQNState, shape: int | tuple[int, ...]) -> Key:
-        return jax.random.split(_random(state, 0), shape)
-
-    def act(state: DQNState, observation: jax.Array, i: Any, key: Key) -> jax.Array:
-        q = values(state.net.params, observation, _noise(key))
-        explore, choose = jax.random.uniform(key, (2, len(q)))  # one draw: half the code to compile
-        random = (choose * q.shape[1]).astype(jnp.int32)
+    def act(state: DQNState, observation: jax.Array, i: Any, keys: Key) -> jax.Array:
+        q = values(state.net.params, observation, _noise(keys[0]))
+        chance = (jax.random.key_data(keys[1:])[:, 1] >> 8) * 2.0**-24  # in [0, 1), see `random_actions`
         greedy = q.argmax(-1).astype(jnp.int32)
-        return jnp.where(explore < epsilons(state.step * rows + i * len(q)), random, greedy)
+        random = random_actions(keys[1:], q.shape[1])
+        return jnp.where(chance < epsilons(state.step * rows + i * len(q)), random, greedy)
 
     def loss_fn(params: Params, stats: Any, batch: tuple, target_params: Params, key: Key):
         row, weights = batch
@@ -191,7 +193,7 @@ def agent(
         zero = jnp.int32(0)
         return DQNState(zero, key, net, target_params, buffer, keep(transitions), env_state, observation)
 
-    def learn(state: DQNState, transitions: Transition) -> tuple[DQNState, Metrics]:
+    def learn(state: DQNState, transitions: Transition, keys: Key) -> tuple[DQNState, Metrics]:
         joined = jax.tree.map(lambda old, new: jnp.concatenate([old, new]), state.recent, transitions)
 
         def update(carry: tuple, now: tuple) -> tuple[tuple, Metrics]:
@@ -208,8 +210,7 @@ def agent(
             return (net, moved, buffer), measured
 
         carry = state.net, state.target_params, remember(state.replay, joined)
-        times = jnp.arange(updates), learning_keys(state)
-        (net, target_params, buffer), measured = jax.lax.scan(update, carry, times)
+        (net, target_params, buffer), measured = jax.lax.scan(update, carry, (jnp.arange(updates), keys))
         ended = transitions.terminated | transitions.truncated
         metrics = {name: x.mean() for name, x in measured.items()}
         metrics |= {"reward": transitions.reward.mean(), "episodes": ended.mean(dtype=jnp.float32)}
@@ -217,12 +218,12 @@ def agent(
         return state.replace(step=state.step + 1, **changed), metrics
 
     def inspect(state: DQNState, _: Any) -> Metrics:
-        draw = learning_keys(state)[0]
+        draw = keys(state, 0)[1][0]
         sample = replay.sample(state.replay, draw, batch_size)
         batch = sample.rows, sample.weights
         return inspect_net(loss_fn, optimizer, state.net, batch, state.target_params, _noise(draw))
 
-    return Agent(init, values, acting_keys, act, learn, inspect, warm, rollout, environments)
+    return Agent(init, values, keys, act, learn, inspect, warm, rollout, environments)
 
 
 def warmup_steps(warmup: int, environments: int, rollout: int, batch_size: int, n_step: int) -> int:
@@ -237,9 +238,17 @@ def warmup_steps(warmup: int, environments: int, rollout: int, batch_size: int, 
     return n_step - 1 + blocks * rollout
 
 
-def _random(state: DQNState, half: int) -> Key:
-    """The key of one half of a step: 0 acts, 1 learns."""
-    return jax.random.fold_in(stream(state.key, NOISE, state.step), half)
+def random_actions(keys: Key, actions: int) -> jax.Array:
+    """One of 0..actions-1 for each key, int32 of the same shape, alike to one part in 2**32 / actions.
+
+    A fresh key is 64 random bits itself; drawing from it would only take longer to compile. The
+    second half is left for another choice. Such a key must not be used for anything else.
+
+    >>> counts = jnp.bincount(random_actions(jax.random.split(jax.random.key(0), 30_000), 3))
+    >>> bool((abs(counts - 10_000) < 300).all())
+    True
+    """
+    return (jax.random.key_data(keys)[..., 0] % actions).astype(jnp.int32)
 
 
 def _noise(key: Key) -> Key:

@@ -1,4 +1,4 @@
-"""How a run is cut into chunks, each a number of steps in one dispatch, and how they are fed."""
+"""How a run is cut into chunks, each a number of steps in one dispatch, how they are compiled and fed."""
 
 import itertools
 import math
@@ -11,6 +11,7 @@ from jax.extend.core import jaxprs_in_params
 
 from jaxdl.errors import require
 from jaxdl.learner import Batch, Learner
+from jaxdl.run import processes
 
 Batches = Callable[[int], Iterator[Batch]]  # step to start at -> its batch and those after it
 
@@ -19,6 +20,7 @@ Batches = Callable[[int], Iterator[Batch]]  # step to start at -> its batch and 
 SECONDS = 1.5
 FLOPS_PER_SECOND = 1e11  # of a CPU with two cores
 SECONDS_PER_STEP = 20e-6  # at least, for the smallest network
+SHARED = 2e9  # FLOPs of a step, below which devices made of a CPU's cores lose by sharing its batch
 
 
 def flops_per_step(learner: Learner, batch: Batch) -> float:
@@ -71,6 +73,38 @@ def chunk_length(flops: float, every: int) -> int:
         return every
     seconds = max(np.nan_to_num(flops) / FLOPS_PER_SECOND, SECONDS_PER_STEP)
     return int(np.clip(SECONDS / seconds, 1, every))
+
+
+def devices_to_use(devices: int, flops: float, seeds: int) -> int:
+    """`devices`, or 1 where they would only slow each other down.
+
+    Adding up the gradients of devices that are cores of one CPU takes about as long as a step of an
+    MLP on one of them; a CNN on images of 28x28 gains. Seeds, which have nothing to tell each other,
+    are always shared, and so is what an accelerator or another process takes part in.
+
+    Args:
+      devices: that were asked for.
+      flops: of one step of one seed.
+      seeds: runs.
+
+    >>> devices_to_use(2, flops=4e8, seeds=1), devices_to_use(2, flops=4e9, seeds=1)
+    (1, 2)
+    >>> devices_to_use(2, flops=4e8, seeds=4)
+    2
+    """
+    batches = seeds % devices != 0 and jax.default_backend() == "cpu" and not processes.several()
+    return 1 if batches and flops < SHARED else devices
+
+
+def compiler_options(example: Batch) -> dict[str, Any]:
+    """For `jax.jit`: on a CPU a learner without a batch is made of small parts, and compiled quickly.
+
+    Deep Q-learning on a small environment takes longer to compile than to run. LLVM's first level of
+    optimisation instead of its third saves a fifth of that, and the programs are as fast. It may
+    change last bits, as everything else that decides how a program is compiled.
+    """
+    quick = example is None and jax.default_backend() == "cpu"
+    return {"xla_backend_optimization_level": 1} if quick else {}
 
 
 def feed(learner: Learner, data: Batch | Batches, capacity: int) -> Callable[[int, int], Batch]:

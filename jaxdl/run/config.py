@@ -1,5 +1,6 @@
 """What a run was told to do: the ranges of its hyper-parameters, and the record of it on the disk."""
 
+import contextlib
 import dataclasses
 import importlib.metadata
 import json
@@ -143,13 +144,13 @@ def describe(experiment: str, config: Any) -> dict[str, Any]:
 
 
 def environment() -> dict[str, Any]:
-    """Versions, device and cores: a difference in any of them may change the last bits."""
+    """Versions, devices, and the processor with its cores: any of them may change the last bits."""
     packages = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy")
     versions = {name: importlib.metadata.version(name) for name in packages}
     device = jax.devices()[0]
     return {
         "versions": {"python": platform.python_version(), **versions},
-        "device": f"{len(jax.devices())} x {device.device_kind}, {_cores()} CPU cores",
+        "device": f"{len(jax.devices())} x {device.device_kind}, {_cores()} CPU cores ({_processor()})",
     }
 
 
@@ -230,6 +231,14 @@ def _fits(value: Any, kind: Any) -> bool:
     if isinstance(value, bool) or kind is bool:
         return isinstance(value, bool) and kind is bool
     return isinstance(value, int | float if kind is float else kind)
+
+
+def _processor() -> str:
+    """The name of the processor, as the system has it."""
+    with contextlib.suppress(OSError, StopIteration):  # not on macOS
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        return next(line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return platform.processor() or platform.machine()
 
 
 def _cores() -> int:

@@ -17,7 +17,7 @@ from jaxdl.errors import require, require_number
 from jaxdl.learner import Batch, Learner, State
 from jaxdl.run import log as logs
 from jaxdl.run import processes
-from jaxdl.run.chunks import Batches, chunk_length, feed, first_batch, flops_per_step
+from jaxdl.run.chunks import Batches, chunk_length, devices_to_use, feed, first_batch, flops_per_step
 from jaxdl.run.doctor import Doctor
 from jaxdl.run.evaluation import Evaluate
 from jaxdl.run.illnesses import Diagnosis
@@ -112,7 +112,13 @@ def fit(
     flops = flops_per_step(learner, example)
     capacity = chunk_length(flops * seeds, every)
     batches = feed(learner, data, capacity)
-    spread = Spread(learner, example, capacity, seeds, loop, output.devices)
+    devices = output.devices if example is None else devices_to_use(output.devices, flops, seeds)
+    if devices < output.devices:
+        output.report(
+            f"a batch of {flops:,.0f} FLOPs is too small to be shared over {output.devices} devices of a "
+            f"CPU: it runs on one; seeds that {output.devices} divides are shared"
+        )
+    spread = Spread(learner, example, capacity, seeds, loop, devices)
     seconds_to_first_chunk = 0.0
     total, per_step = steps * batch_size * seeds, batch_size * seeds
     run = None

@@ -84,7 +84,7 @@ def play(
             # restored arrays may be NumPy's memory, which must not be donated.
             known = unflatten(state, restored.arrays).replace(recent=state.recent)
             state = jax.tree.map(jax.numpy.copy, known)
-        draw = jax.jit(lambda state: agent.keys(state, agent.rollout))
+        draw = jax.jit(lambda state: agent.keys(state, 0))
         act, learn = jax.jit(agent.act), jax.jit(agent.learn, donate_argnums=0)
         log = stack.enter_context(logs.Log(output.folder, done, output.logger))
         per_round = n * agent.rollout
@@ -93,11 +93,11 @@ def play(
         )
         watch = stack.enter_context(Watch())
         for step in range(done + 1, rounds + 1):
-            seen, keys = [], draw(state)
+            seen, (acting, learning) = [], draw(state)
             for i in range(agent.rollout):
-                actions = np.asarray(act(state, copies.observation, np.int32(i), keys[i]))
+                actions = np.asarray(act(state, copies.observation, np.int32(i), acting[i]))
                 seen.append(copies.step(actions))
-            state, measured = learn(state, _stack(seen))
+            state, measured = learn(state, _stack(seen), learning)
             if not np.isfinite(measured["loss"]):
                 found = f"the loss at step {step} is {measured['loss']}"
                 raise FloatingPointError(f"{found}; lower the learning rate")

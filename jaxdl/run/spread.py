@@ -5,6 +5,7 @@ gets one back; in between the state lies on every device of a mesh, or its seeds
 """
 
 import contextlib
+from functools import partial
 from typing import Any
 
 import jax
@@ -16,6 +17,7 @@ from jax.sharding import PartitionSpec as P
 from jaxdl.errors import require
 from jaxdl.learner import Batch, Learner, State, plain, typed
 from jaxdl.run import processes
+from jaxdl.run.chunks import compiler_options
 from jaxdl.transforms import Loop, over_devices, over_seeds, up_to_steps
 
 AXIS = "data"  # of the mesh
@@ -59,15 +61,16 @@ class Spread:
         require(even, "batch_size", sorted(rows), expected, "as many rows for every device")
         chunk = over_seeds(up_to_steps(learner, length), seeds, loop)
         self._resident, self._data = learner.resident, None
+        compiled = partial(jax.jit, compiler_options=compiler_options(example))
         if self.mesh is None:
-            self._step = jax.jit(chunk.step)
+            self._step = compiled(chunk.step)
             return
         whole = NamedSharding(self.mesh, P())
         self._everywhere = jax.jit(lambda tree: tree, out_shardings=whole)
         if self.by_seed:
-            self._step = over_devices(chunk, self.mesh, batch=P(), state=P(AXIS)).step
+            self._step = compiled(over_devices(chunk, self.mesh, batch=P(), state=P(AXIS)).step)
         else:
-            self._step = jax.jit(chunk.step, out_shardings=whole)
+            self._step = compiled(chunk.step, out_shardings=whole)
 
     def describe(self) -> str:
         """For people and for `config.json`.

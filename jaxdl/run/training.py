@@ -15,6 +15,7 @@ from jaxdl.run import config as configs
 from jaxdl.run import log as logs
 from jaxdl.run import nonfinite, processes
 from jaxdl.run.checkpoint import Checkpoints, Restored, flatten, unflatten
+from jaxdl.run.chunks import compiler_options
 from jaxdl.run.doctor import Doctor
 from jaxdl.run.evaluation import Evaluate, over_split
 from jaxdl.run.folder import CONFIG
@@ -44,7 +45,7 @@ class Training:
         keys = jax.vmap(jax.random.key)(np.arange(seed, seed + seeds, dtype=np.uint32))
         runs = over_seeds(learner, seeds, loop)
         self.learner, self.select, self.step = learner, select, 0
-        self.state = jax.jit(runs.init)(keys, example)
+        self.state = jax.jit(runs.init, compiler_options=compiler_options(example))(keys, example)
         self.best_state = self.state
         self.best = Best.none_yet(seeds, select) if select else None
         self.inspect = None if runs.inspect is None else jax.jit(runs.inspect)

@@ -106,7 +106,7 @@ def test_exploration_follows_its_schedule():
         parts = dqn.agent(network, optax.sgd(0.1), envs.uniform(1024), exploration=epsilon)
         state = dqn.learner(catch, parts).init(jax.random.key(0), None)
         many = jnp.repeat(state.observation, 100, axis=0)
-        actions = parts.act(state, many, jnp.int32(i), jax.random.key(1))
+        actions = parts.act(state, many, jnp.int32(i), jax.random.split(jax.random.key(1), 1 + len(many)))
         best = parts.values(state.net.params, many, None).argmax(-1)
         assert float((actions == best).mean()) == pytest.approx(expected, abs=0.05)
 
@@ -124,9 +124,14 @@ def test_acting_and_learning_share_no_key():
     state = dqn.learner(PROBES["constant"].environment, parts).init(jax.random.key(0), None)
     for step in range(3):
         state = state.replace(step=jnp.int32(step))
-        drawn += list(jax.random.key_data(parts.keys(state, 36)))
+        acting, learning = parts.keys(state, 8)
+        assert acting.shape == (4, 1 + 4 + 8)
+        drawn += list(jax.random.key_data(acting.ravel())) + list(jax.random.key_data(learning))
         parts.inspect(state, None)
-    assert len(np.unique(drawn, axis=0)) == len(drawn) == 3 * (36 + 1)
+    # What `inspect` shows is the next update: it samples with its key.
+    sampled = {tuple(np.asarray(key)) for key in drawn[-1:]}
+    assert sampled <= {tuple(x) for x in np.asarray(jax.random.key_data(learning))}
+    assert len(np.unique(drawn, axis=0)) == len(drawn) - 3 == 3 * (4 * 13 + 8)
 
 
 def test_the_target_network_follows_or_is_copied():

@@ -215,7 +215,7 @@ def test_one_update_of_deep_q_learning(name, loss, double):
         params, target = doubles(state.net.params, 1), doubles(state.net.params, 2)
         state = state.replace(net=state.net.replace(params=params), target_params=target)
         recent = jax.tree.map(lambda x: x[:1], transitions)
-        state, metrics = jax.jit(agent.learn)(state, recent)
+        state, metrics = jax.jit(agent.learn)(state, recent, agent.keys(state, 0)[1])
 
     theirs, weights = tensors(params, gradient=True), torch.tensor(weights)
     seen, after, returns, discount = (

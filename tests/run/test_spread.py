@@ -11,7 +11,7 @@ import pytest
 from jaxdl import data, envs, models
 from jaxdl.errors import InputError
 from jaxdl.learners import dqn, supervised
-from jaxdl.run import fit
+from jaxdl.run import chunks, fit
 from jaxdl.run.checkpoint import flatten
 from jaxdl.run.output import QUIET
 from jaxdl.run.spread import Spread
@@ -23,6 +23,11 @@ ROWS = {
 }
 LEARNER = supervised.learner(models.MLP((8,), 4, dropout=0.2), optax.sgd(0.1))
 RESIDENT = resident(LEARNER, 16, data.order.rows)
+
+
+@pytest.fixture(autouse=True)
+def _small_batches_are_shared(monkeypatch):
+    monkeypatch.setattr(chunks, "SHARED", 0)
 
 
 def batches(step):
@@ -102,3 +107,13 @@ def test_a_run_goes_on_with_another_number_of_devices(tmp_path):
     resumed = run(2, steps=30, output=dataclasses.replace(output, resume=True))
     assert "warning: form was batches over 8 devices, is batches over 2 devices" in "\n".join(said)
     assert worst(whole.state, resumed.state) < 1e-6
+
+
+def test_a_step_that_is_too_short_is_not_shared(monkeypatch):
+    """Its numbers are those of one device, bit for bit, and the user is told."""
+    monkeypatch.undo()
+    said = []
+    one, asked = run(1), run(8, output=dataclasses.replace(QUIET, report=said.append))
+    for a, b in zip(flatten(one.state).values(), flatten(asked.state).values(), strict=True):
+        np.testing.assert_array_equal(a, b)
+    assert "too small to be shared over 8 devices of a CPU" in "\n".join(said)
