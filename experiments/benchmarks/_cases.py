@@ -180,7 +180,7 @@ def case(name: str, tiny: bool = False) -> Case:
 def variants(found: Case, threads: int, quick: bool = False) -> list[str]:
     """Who takes part in a case: ours in every form, the naive loop, PyTorch, and Keras if it has the network.
 
-    With all threads (0) ours may also split its batch over two virtual devices, as `fit` does where that pays.
+    With all threads (0) the CNN also splits its batch over two virtual devices, as `fit` does where it pays.
 
     >>> variants(case("vgg16"), 1, quick=True)
     ['ours', 'naive flax', 'torch channels_last']
@@ -192,7 +192,7 @@ def variants(found: Case, threads: int, quick: bool = False) -> list[str]:
         forms = ["ours"]
     else:
         forms = ["ours", "ours, step by step", "ours, epoch scan", "ours, host road"]
-    if threads == 0 and found.network in ("mlp", "cnn", "vae") and found.seeds == 1:
+    if threads == 0 and found.network == "cnn":
         forms.append("ours, 2 devices")
     fused = ["torch fused"] if found.trains else []
     keras = ["keras"] if found.network in KERAS and found.seeds == 1 else []
