@@ -117,7 +117,7 @@ def run_one(name: str, words: Sequence[str]) -> int:
         near = difflib.get_close_matches(name, known, n=1)
         remedy = f"did you mean {near[0]!r}?" if near else "python -m experiments lists them"
         raise InputError("experiment", name, "one of " + ", ".join(known), remedy)
-    from jaxdl.run import cli, processes, spread
+    from jaxdl.run import cli, deterministic, processes, spread
 
     module = importlib.import_module(known[name].module)
     presets = getattr(module, "PRESETS", None)
@@ -125,6 +125,9 @@ def run_one(name: str, words: Sequence[str]) -> int:
     found, options, given = cli.parse(module.Config, words, program, module.__doc__ or "", presets)
     if options.devices > 1:
         spread.provide(options.devices)
+    if deterministic.wanted(options.deterministic, options.resume):
+        options = dataclasses.replace(options, deterministic=True)
+        deterministic.demand()
     processes.join(options.cluster)
     with processes.aside(options.resume) as scratch:
         return run_parsed(module, name, found, options, given, scratch)
@@ -173,7 +176,7 @@ def execute(module: Any, name: str, config: Any, options: Any, out: Path) -> int
         devices=options.devices,
         profile=options.profile,
         data_dir=options.data_dir,
-        config=configs.describe(name, config),
+        config={**configs.describe(name, config), "deterministic": options.deterministic},
     )
     start = time.perf_counter()
     if output.resume and (out / "result.json").exists():  # a finished run that goes on

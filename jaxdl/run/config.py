@@ -7,7 +7,7 @@ import json
 import math
 import os
 import platform
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
@@ -154,13 +154,17 @@ def environment() -> dict[str, Any]:
     }
 
 
-def differences(recorded: Path, form: str) -> list[str]:
-    """What of the versions, the device, the cores and the form is not as in a `config.json`, a line each."""
+def differences(recorded: Path, form: Mapping[str, Any]) -> list[str]:
+    """What of the versions, the device, the cores and the form is not as in a `config.json`, a line each.
+
+    An older record lacks some of the form, and then does not differ in it.
+    """
     if not recorded.exists():
         return []
     then, now = read_json(recorded, "--resume"), environment()
-    before = {"form": then.get("form", form), "device": then.get("device"), **then.get("versions", {})}
-    today = {"form": form, "device": now["device"], **now["versions"]}
+    before = {"device": then.get("device"), **then.get("versions", {})}
+    before |= {name: then[name] for name in form if name in then}
+    today = {**form, "device": now["device"], **now["versions"]}
     return [
         f"{name} was {before[name]}, is {today[name]}"
         for name in today

@@ -70,7 +70,8 @@ class Training:
                 raise InputError("out", str(output.folder), "a folder that can be made", str(error)) from None
             stack.enter_context(held(output.folder))
             if output.resume:
-                for difference in configs.differences(output.folder / CONFIG, form):
+                whole = {"form": form, "deterministic": (output.config or {}).get("deterministic", False)}
+                for difference in configs.differences(output.folder / CONFIG, whole):
                     output.report(f"warning: {difference}; the last bits may differ from here on")
             if output.config is not None:
                 model = None if output.model is None else describe(output.model)
