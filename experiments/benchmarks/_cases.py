@@ -21,6 +21,8 @@ class Case(NamedTuple):
     optimizer: tuple[str, float, float] = ("adam", 1e-3, 0.9)  # name, learning rate, first momentum
     seeds: int = 1  # runs beside each other
     trains: bool = True  # else it only predicts
+    precision: str = "float32"  # or "bf16": ours by `models.in_precision`, torch's by autocast
+    device: str = "cpu"  # or "cuda"
     goals: Mapping[str, float] = {}  # ratio to reach against "eager", the best layout, and "fused"
     open_goals: Mapping[str, float] = {}  # to be reached, or explained with a profile
     tiny: Mapping[str, Any] = {}  # fields for a test
@@ -163,18 +165,30 @@ CASES: dict[str, Case] = {
               "sizes": {"column": "A", "hidden": 4, "classes": 10}},
     ),
 }  # fmt: skip
+# Wider LSTMs, for a device that has the room.
+WIDER = {
+    f"{name}-{features}": CASES[name]._replace(
+        title=f"{CASES[name].title}, {features} units", sizes={**CASES[name].sizes, "features": features}
+    )
+    for name in ("lstm", "lstm2")
+    for features in (512, 1024)
+}
+GPU_STEPS = 100  # of a round there, at least: in one dispatch, as `fit` takes a whole epoch in one
+PRECISIONS = ("float32", "bf16")
 KERAS = ("mlp", "cnn", "lstm", "resnet50", "vgg")  # networks that Keras has
 QUICK = ("mlp", "mlp_seeds", "cnn", "lstm", "vae", "conv_vae")  # what fits into two minutes
 
 
-def case(name: str, tiny: bool = False) -> Case:
+def case(name: str, tiny: bool = False, device: str = "cpu", precision: str = "float32") -> Case:
     """A case by its name.
 
-    >>> case("cnn").batch, case("cnn", tiny=True).batch
-    (128, 4)
+    >>> case("cnn").batch, case("cnn", tiny=True).batch, case("cnn", device="cuda").steps
+    (128, 4, 100)
     """
-    found = CASES[name]
-    return found._replace(**found.tiny) if tiny else found
+    found = {**CASES, **WIDER}[name]._replace(device=device, precision=precision)
+    if tiny:
+        return found._replace(**found.tiny)
+    return found if device == "cpu" else found._replace(steps=GPU_STEPS)
 
 
 def variants(found: Case, threads: int, quick: bool = False) -> list[str]:
@@ -198,3 +212,23 @@ def variants(found: Case, threads: int, quick: bool = False) -> list[str]:
     keras = ["keras"] if found.network in KERAS and found.seeds == 1 else []
     tuned = ["ours, tuned malloc", f"{layouts[-1]}, tuned malloc"]
     return [*forms, "naive flax", *layouts, *fused, "torch compile", *keras, *tuned]
+
+
+def gpu_variants(found: Case, device: str = "cuda", short: bool = False) -> list[str]:
+    """Who takes part on a GPU; on a CPU those of them that need no GPU and no compiler of torch's.
+
+    "torch compile graph" is `torch.compile(mode="reduce-overhead")`, which captures what it compiled in
+    CUDA graphs; "torch graph" is `torch.cuda.graph` around the whole step, update and all. `short` leaves
+    the strongest of each kind.
+
+    >>> gpu_variants(case("lstm"), short=True)
+    ['ours', 'torch', 'torch fused', 'torch graph']
+    """
+    ours = ["ours", "ours, step by step" if found.trains else "ours, epoch scan"]
+    layouts = ["torch", "torch channels_last"] if found.images else ["torch"]
+    fused = ["torch fused"] if found.trains else []
+    graphs = ["torch graph"] if device == "cuda" else []
+    if short:
+        return ["ours", *layouts[-1:], *fused, *graphs]
+    compiled = ["torch compile", "torch compile graph"] if device == "cuda" else []
+    return [*ours, *layouts, *fused, *compiled, *graphs]

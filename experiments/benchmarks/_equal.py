@@ -1,13 +1,13 @@
 """Do both sides of the families benchmark do the same work? Same weights, same batch, same losses."""
 
-import sys
+import argparse
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from experiments.benchmarks import _ours, _torch_ways, _torch_weights
+from experiments.benchmarks import _devices, _ours, _torch_ways, _torch_weights
 from experiments.benchmarks._cases import Case
 from experiments.benchmarks._cases import case as find
 from jaxdl.learner import NOISE, stream
@@ -32,7 +32,7 @@ def losses(case: Case, layout: str = "torch", fused: bool = False, steps: int = 
     theirs = _torch_ways.tensors(case, batch["input"], batch["target"], layout)
     step, found = jax.jit(one.step), {}
     for _ in range(steps):
-        drawn = [_ours_to_torch(x) for x in noise(case, state, len(batch["input"]))]
+        drawn = [_ours_to_torch(x, case) for x in noise(case, state, len(batch["input"]))]
         state, ours = step(state, batch)
         for name, value in peer.step(theirs, drawn).items():
             pair = found.setdefault(name, ([], []))
@@ -62,13 +62,22 @@ def difference(case: Case, layout: str = "torch", fused: bool = False) -> float:
     return worst if ours == theirs else float("inf")
 
 
-def _ours_to_torch(x: jax.Array) -> Any:
+def _ours_to_torch(x: jax.Array, case: Case) -> Any:
     import torch  # type: ignore[import-not-found]
 
-    return torch.tensor(np.asarray(x))
+    return torch.tensor(np.asarray(x)).to(case.device)
 
 
 if __name__ == "__main__":
-    found = find(sys.argv[1])
+    parser = argparse.ArgumentParser()
+    parser.add_argument("family")
+    parser.add_argument("--tiny", action="store_true")
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--precision", default="float32")
+    words = parser.parse_args()
+    found = find(words.family, words.tiny, words.device, words.precision)
+    if words.device == "cuda":
+        _devices.set_jax(exact=True)
+        _devices.set_torch(exact=True)
     # One run is like eight; torch's best layout by what is usually best.
     print(difference(found._replace(seeds=1), "torch channels_last" if found.images else "torch"))

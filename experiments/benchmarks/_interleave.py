@@ -20,6 +20,21 @@ def interleave(ways: Mapping[str, Callable[[], Any]], rounds: int) -> dict[str, 
     return times
 
 
+def compiled(
+    train: Callable[..., Any], *args: Any, options: dict[str, Any] | None = None
+) -> tuple[float, float, Any]:
+    """Seconds to trace and compile a function, seconds to run it, and its result; nothing is cached.
+
+    The options are those of the compiler.
+    """
+    jax.clear_caches()
+    start = time.perf_counter()
+    program = jax.jit(train).lower(*args).compile(options)
+    middle = time.perf_counter()
+    result = jax.block_until_ready(program(*args))
+    return middle - start, time.perf_counter() - middle, result
+
+
 def ratio(slow: Sequence[float], fast: Sequence[float]) -> dict[str, float]:
     """How many times the second is faster, round by round: median and range."""
     ratios = [a / b for a, b in zip(slow, fast, strict=True)]

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import flax.linen as nn
 import jax
@@ -34,39 +34,46 @@ def learner(case: Case, naive: bool = False) -> Learner:
     optimizer = optax.adam(rate, b1=momentum) if name == "adam" else optax.sgd(rate, momentum)
     sizes = dict(case.sizes)
     form = "plain" if naive else "auto"
+    lower = partial(_in_precision, case)
     if case.network == "gan":
         widths, start = sizes["widths"], sizes["start"]
         channels = case.shape[-1]
-        generator = models.Generator(widths, start, channels, implementation=form)
-        discriminator = models.Discriminator(widths[::-1], start, implementation=form)
+        generator = lower(models.Generator(widths, start, channels, implementation=form))
+        discriminator = lower(models.Discriminator(widths[::-1], start, implementation=form))
         return gan.learner(generator, discriminator, optimizer, optimizer, latents=sizes["latents"])
     if case.network == "lstm":
         if naive:
-            return sequence.learner(networks.NaiveLSTM(**sizes), optimizer)
+            return sequence.learner(lower(networks.NaiveLSTM(**sizes)), optimizer)
         features, words = sizes["features"], sizes["vocabulary"]
         net = models.RecurrentNet(
             features, words, layers=sizes["layers"], vocabulary=words, embedding=features, forget_bias=0.0
         )
-        return sequence.learner(net, optimizer)
+        return sequence.learner(lower(net), optimizer)
     if case.network == "vae":
         make = networks.NaiveVAE if naive else models.VAE
-        return vae.learner(make(case.shape, activation=nn.relu, **sizes), optimizer)
+        return vae.learner(lower(make(case.shape, activation=nn.relu, **sizes)), optimizer)
     net = _classifier(case, naive, form)
     return supervised.learner(net, optimizer) if case.trains else forward(net)
 
 
-def _classifier(case: Case, naive: bool, form: str) -> nn.Module:
+def _classifier(case: Case, naive: bool, form: str) -> Any:
     sizes = dict(case.sizes)
     if case.network == "mlp":
-        return models.MLP(**sizes)
-    if case.network == "cnn":
-        return networks.NaiveCNN(**sizes) if naive else models.CNN(**sizes)
-    if case.network == "vgg":
-        return networks.NaiveVGG(**sizes) if naive else models.VGG(**sizes)
-    return networks.ResNet(bottleneck=case.network == "resnet50", implementation=form, **sizes)
+        net = models.MLP(**sizes)
+    elif case.network == "cnn":
+        net = networks.NaiveCNN(**sizes) if naive else models.CNN(**sizes)
+    elif case.network == "vgg":
+        net = networks.NaiveVGG(**sizes) if naive else models.VGG(**sizes)
+    else:
+        net = networks.ResNet(bottleneck=case.network == "resnet50", implementation=form, **sizes)
+    return _in_precision(case, net)
 
 
-def forward(model: nn.Module) -> Learner:
+def _in_precision(case: Case, net: nn.Module) -> Any:
+    return models.in_precision(net, cast(models.Precision, case.precision))
+
+
+def forward(model: Any) -> Learner:
     """Predictions only, in the form of a learner that never learns."""
 
     def init(key: Key, batch: Batch) -> TrainState:
@@ -95,7 +102,7 @@ def way(case: Case, form: str) -> Way:
     """One of the forms in `_cases.variants` that are not torch's."""
     form = form.removesuffix(", tuned malloc")
     if not case.trains:
-        return _predictions(case, form == "naive flax")
+        return _whole_set(case) if form == "ours, epoch scan" else _predictions(case, form == "naive flax")
     if form == "naive flax":
         return _naive(case)
     if form == "ours, step by step":
@@ -128,6 +135,28 @@ def _predictions(case: Case, naive: bool) -> Way:
             start = starts[i % len(starts)]
             logits = predict(state, rows[start : start + case.batch])
         return float(jnp.square(logits).mean())
+
+    return Way(sum(x.size for x in jax.tree.leaves(state.net.params)), run)
+
+
+def _whole_set(case: Case) -> Way:
+    """All batches of the resident data in one dispatch, as an evaluation has them; their mean comes back."""
+    model = _classifier(case, False, "auto")
+    rows = jax.device_put(arrays(case)["input"])
+    state = jax.jit(forward(model).init)(jax.random.key(0), {"input": rows[: case.batch]})
+    predict = supervised.predict(model)
+    count = case.rows // case.batch
+
+    @jax.jit
+    def predict_all(state: State, rows: jax.Array, turns: jax.Array) -> jax.Array:
+        def one(i: jax.Array, total: jax.Array) -> jax.Array:
+            batch = jax.lax.dynamic_slice_in_dim(rows, i % count * case.batch, case.batch)
+            return total + jnp.square(predict(state, batch)).mean()
+
+        return jax.lax.fori_loop(0, turns, one, jnp.zeros(()))
+
+    def run(steps: int) -> float:
+        return float(predict_all(state, rows, jnp.int32(steps))) / steps
 
     return Way(sum(x.size for x in jax.tree.leaves(state.net.params)), run)
 

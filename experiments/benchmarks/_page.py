@@ -11,22 +11,30 @@ from experiments.benchmarks.families import best, verdict
 from jaxdl import plots
 
 RESULTS, DOCS = Path(__file__).parent / "results", Path(__file__).parents[2] / "docs"
-MARK = "<!-- {}: made by python -m experiments.benchmarks.families --page -->"
+COMMAND = "python -m experiments.benchmarks.families --page"
 
 
 def write() -> int:
-    """Put the tables into docs/benchmarks.md, between their marks, and the figure beside it."""
+    """Put the tables into docs/benchmarks.md, and the figure beside it."""
     found = [json.loads((RESULTS / f"{name}.json").read_text()) for name in ("families", "families-all")]
     rows, wall = (each["families"] for each in found)
-    text = (DOCS / "benchmarks.md").read_text()
-    for name, made in {"table": table(rows), "all cores": all_cores(wall)}.items():
-        begin, end = MARK.format(name), MARK.format("end")
-        inside = re.escape(begin) + ".*?" + re.escape(end)
-        text = re.sub(inside, lambda _, between=f"{begin}\n{made}\n{end}": between, text, flags=re.DOTALL)
-        print(made)
-    (DOCS / "benchmarks.md").write_text(text)
+    insert({"table": table(rows), "all cores": all_cores(wall)}, COMMAND)
     plots.save(figure(rows), DOCS / "benchmarks.png")
     return 0
+
+
+def insert(blocks: Mapping[str, str], command: str) -> None:
+    """Put what a command made into docs/benchmarks.md, between its marks, and print it."""
+    path = DOCS / "benchmarks.md"
+    text = path.read_text()
+    for name, made in blocks.items():
+        begin, end = (f"<!-- {each}: made by {command} -->" for each in (name, "end"))
+        inside = re.escape(begin) + ".*?" + re.escape(end)
+        between = f"{begin}\n{made}\n{end}"
+        text, count = re.subn(inside, lambda _, between=between: between, text, flags=re.DOTALL)
+        assert count == 1, f"{path}: {begin} is there {count} times"
+        print(made)
+    path.write_text(text)
 
 
 def table(rows: Mapping[str, Any]) -> str:

@@ -14,6 +14,8 @@ from experiments.benchmarks._torch_networks import networks
 
 Batch = tuple[torch.Tensor, torch.Tensor]  # inputs (channels first), targets
 Noise = list[torch.Tensor] | None  # None: drawn
+Step = Callable[[torch.Tensor], torch.Tensor]  # takes a step with these rows, returns its loss
+COMPILED = {"torch compile": "default", "torch compile graph": "reduce-overhead"}  # mode of torch.compile
 
 
 class Peer(NamedTuple):
@@ -35,9 +37,23 @@ class Way(NamedTuple):
     run: Callable[[int], float]  # takes so many steps, returns the last loss
 
 
-def peer(case: Case, layout: str = "torch", fused: bool = False, compiled: bool = False) -> Peer:
-    """The networks of a case, their optimizers, and the step."""
-    modules = networks(case)
+def peer(
+    case: Case,
+    layout: str = "torch",
+    fused: bool = False,
+    compiled: str | None = None,
+    captured: bool = False,
+) -> Peer:
+    """The networks of a case, their optimizers, and the step.
+
+    Args:
+      case: with the device and the precision.
+      layout: "torch" or "torch channels_last".
+      fused: whether the optimizer is.
+      compiled: the mode of `torch.compile`, None for eager.
+      captured: whether a CUDA graph is to hold the step.
+    """
+    modules = {name: module.to(case.device) for name, module in networks(case).items()}
     name, rate, momentum = case.optimizer
     optimizers: dict[str, Any] = {}
     for key, module in modules.items():
@@ -46,12 +62,17 @@ def peer(case: Case, layout: str = "torch", fused: bool = False, compiled: bool 
         learned: Any = [p for p in module.parameters() if p.requires_grad]
         more: dict[str, Any] = {"fused": True} if fused else {}
         if name == "adam":
+            more |= {"capturable": True} if captured else {}
             optimizers[key] = torch.optim.Adam(learned, rate, (momentum, 0.999), **more)
         else:
             optimizers[key] = torch.optim.SGD(learned, rate, momentum, **more)
-    wrap: Any = torch.compile if compiled else lambda f: f
+
+    def wrap(f: Any) -> Any:
+        lowered = in_precision(f, case, captured)
+        return torch.compile(lowered, mode=compiled) if compiled else lowered
+
     if case.network == "gan":
-        return Peer(modules, adversarial(case, modules, optimizers, wrap))
+        return Peer(modules, adversarial(case, modules, optimizers, wrap, captured))
     net = modules["net"]
     if not case.trains:
         net.eval()
@@ -67,7 +88,7 @@ def peer(case: Case, layout: str = "torch", fused: bool = False, compiled: bool 
     def step(batch: Batch, noise: Noise) -> dict[str, torch.Tensor]:
         optimizers["net"].zero_grad()
         if case.network == "vae":
-            drawn = noise[0] if noise else torch.randn(len(batch[0]), case.sizes["latent"])
+            drawn = noise[0] if noise else draw(case, len(batch[0]), case.sizes["latent"])
             value = loss(*batch, drawn)
         else:
             value = loss(*batch)
@@ -76,6 +97,24 @@ def peer(case: Case, layout: str = "torch", fused: bool = False, compiled: bool 
         return {"loss": value.detach()}
 
     return Peer(modules, step)
+
+
+def in_precision(f: Any, case: Case, captured: bool = False) -> Any:
+    """A function of tensors in the arithmetic of the case: autocast, as torch's users have bfloat16."""
+    if case.precision == "float32":
+        return f
+
+    def half(*args: torch.Tensor) -> torch.Tensor:
+        # A captured graph must not hold casts that were made before it.
+        with torch.autocast(case.device, torch.bfloat16, cache_enabled=not captured):
+            return f(*args)
+
+    return half
+
+
+def draw(case: Case, *shape: int) -> torch.Tensor:
+    """Normal noise where the case is computed."""
+    return torch.randn(*shape, device=case.device)
 
 
 def classes(net: nn.Module) -> Callable[..., torch.Tensor]:
@@ -101,19 +140,20 @@ def bound(net: nn.Module) -> Callable[..., torch.Tensor]:
 
 
 def adversarial(
-    case: Case, modules: dict[str, nn.Module], optimizers: dict[str, Any], wrap: Any
+    case: Case, modules: dict[str, nn.Module], optimizers: dict[str, Any], wrap: Any, captured: bool
 ) -> Callable[..., dict[str, torch.Tensor]]:
     """One update of the discriminator, then one of the generator, each with noise of its own."""
     generate, judge = modules["generator"], modules["discriminator"]
     softplus = nn.functional.softplus
     apart = wrap(lambda real, fake: softplus(-judge(real)).mean() + softplus(judge(fake)).mean())
     fooled = wrap(lambda noise: softplus(-judge(generate(noise))).mean())
+    forge = in_precision(generate, case, captured)
 
     def step(batch: Batch, noise: Noise) -> dict[str, torch.Tensor]:
         rows, latents = len(batch[0]), case.sizes["latents"]
-        drawn = noise or [torch.randn(rows, latents), torch.randn(rows, latents)]
+        drawn = noise or [draw(case, rows, latents), draw(case, rows, latents)]
         with torch.no_grad():
-            fake = generate(drawn[0])
+            fake = forge(drawn[0])
         optimizers["discriminator"].zero_grad()
         loss = apart(batch[0], fake)
         loss.backward()
@@ -131,10 +171,10 @@ def adversarial(
 
 def tensors(case: Case, inputs: np.ndarray, targets: np.ndarray, layout: str) -> Batch:
     """Our arrays as torch wants them: floats with the channels first, or characters [time, batch]."""
-    y = torch.tensor(targets).long()
+    y = torch.tensor(targets).long().to(case.device)
     if case.network == "lstm":
-        return torch.tensor(inputs.T.copy()).long(), y.T.contiguous()
-    x = torch.tensor(inputs).permute(0, 3, 1, 2).float().div_(255)
+        return torch.tensor(inputs.T.copy()).long().to(case.device), y.T.contiguous()
+    x = torch.tensor(inputs).to(case.device).permute(0, 3, 1, 2).float().div_(255)
     last = layout == "torch channels_last"
     return x.contiguous(memory_format=torch.channels_last if last else torch.contiguous_format), y
 
@@ -149,12 +189,16 @@ def arrays(case: Case) -> tuple[np.ndarray, np.ndarray]:
 
 
 def way(case: Case, form: str, threads: int = 1) -> Way:
-    """One of the forms in `_cases.variants` that are torch's."""
+    """One of the forms in `_cases.variants` and `_cases.gpu_variants` that are torch's."""
     form = form.removesuffix(", tuned malloc")
     layout = "torch channels_last" if case.images and form != "torch" else "torch"
     if threads:
         torch.set_num_threads(threads)
-    peers = [peer(case, layout, form == "torch fused", form == "torch compile") for _ in range(case.seeds)]
+    if case.device == "cuda":
+        torch.backends.cudnn.benchmark = True  # the fastest kernels for these shapes, as XLA takes them
+    captured, compiled = form == "torch graph", COMPILED.get(form)
+    fused = captured or form in ("torch fused", "torch compile graph")
+    peers = [peer(case, layout, fused, compiled, captured) for _ in range(case.seeds)]
     x, y = tensors(case, *arrays(case), layout)
     last = layout == "torch channels_last"
     x = x.permute(0, 2, 3, 1) if last else x  # rows are gathered as they lie in memory
@@ -164,15 +208,47 @@ def way(case: Case, form: str, threads: int = 1) -> Way:
         inputs = x.index_select(axis, index)
         return inputs.permute(0, 3, 1, 2) if last else inputs, y.index_select(axis, index)
 
+    def eager(one: Peer) -> Step:
+        return lambda index: one.step(gather(index), None)["loss"]
+
+    def shuffled() -> torch.Tensor:
+        return torch.randperm(case.rows, device=case.device)
+
+    takes = [capture(eager(one), shuffled()[: case.batch]) if captured else eager(one) for one in peers]
+
     def run(steps: int) -> float:
-        loss, order = torch.zeros(()), torch.randperm(case.rows)
-        for each in peers:
+        loss, order = torch.zeros(()), shuffled()
+        for take in takes:
             for i in range(steps):
                 start = i * case.batch % case.rows
                 if start == 0:  # an epoch begins
-                    order = torch.randperm(case.rows)
-                index = order[start : start + case.batch]
-                loss = each.step(gather(index), None)["loss"]
+                    order = shuffled()
+                if compiled == COMPILED["torch compile graph"]:
+                    torch.compiler.cudagraph_mark_step_begin()
+                loss = take(order[start : start + case.batch])
+        if case.device == "cuda":
+            torch.cuda.synchronize()
         return float(loss)
 
     return Way(peers[0].parameters, run)
+
+
+def capture(take: Step, index: torch.Tensor) -> Step:
+    """The same step replayed from a CUDA graph: gathering, gradients and update in one launch."""
+    index = index.clone()
+    side, here = torch.cuda.Stream(), torch.cuda.current_stream()
+    side.wait_stream(here)
+    with torch.cuda.stream(side):  # where libraries and optimizers allocate what they keep
+        for _ in range(3):
+            take(index)
+    here.wait_stream(side)
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        loss = take(index)
+
+    def replay(rows: torch.Tensor) -> torch.Tensor:
+        index.copy_(rows)
+        graph.replay()
+        return loss
+
+    return replay

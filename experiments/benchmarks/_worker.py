@@ -4,7 +4,8 @@
 
 After its first step it prints a line of JSON, and after every number of steps that it reads another
 one, with its CPU seconds and wall seconds. An empty line ends it. Thread settings, the allocator and
-peak memory belong to a process, so every variant has one.
+peak memory belong to a process, so every variant has one. With --wait it imports, finds its device and
+waits for a line before it makes anything: kernels of a GPU are chosen by the clock, by one worker at a time.
 """
 
 import argparse
@@ -14,6 +15,8 @@ import os
 import resource
 import sys
 import time
+from collections.abc import Callable
+from typing import Any
 
 
 def main() -> None:
@@ -24,32 +27,26 @@ def main() -> None:
     parser.add_argument("--core", type=int, default=-1)  # to be pinned to; -1: all threads
     parser.add_argument("--tiny", action="store_true")
     parser.add_argument("--cache", action="store_true")  # keep compiled programs, as experiments do
+    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
+    parser.add_argument("--precision", choices=("float32", "bf16"), default="float32")
+    parser.add_argument("--wait", action="store_true")  # for a line, before anything is made
     words = parser.parse_args()
     if words.core >= 0:  # before JAX and torch count the cores
         os.sched_setaffinity(0, {words.core})
     channel, sys.stdout = sys.stdout, sys.stderr  # nobody else may write into the pipe
     from experiments.benchmarks._cases import case
 
-    found = case(words.family, words.tiny)
-    if words.variant.startswith("torch"):
-        from experiments.benchmarks import _torch_ways
-
-        way = _torch_ways.way(found, words.variant, 1 if words.core >= 0 else 0)
-    elif words.variant == "keras":
-        from experiments.benchmarks import _keras_ways
-
-        way = _keras_ways.way(found)
-    else:
-        from experiments.benchmarks import _ours
-        from jaxdl.run.cache import keep_compiled
-
-        if words.cache:
-            keep_compiled()
-        way = _ours.way(found, words.variant)
+    found = case(words.family, words.tiny, words.device, words.precision)
+    make, peak = side(found, words)
+    if words.wait and not sys.stdin.readline().strip():
+        return
+    begun = time.perf_counter()
+    way = make()
     way.run(1)
     answer = {
         "parameters": way.parameters,
         "first_step_cpu": round(time.process_time(), 2),
+        "first_step_after_import": round(time.perf_counter() - begun, 2),
         "ready": time.time(),
     }
     print(json.dumps(answer), file=channel, flush=True)
@@ -59,8 +56,33 @@ def main() -> None:
         cpu, wall = time.process_time(), time.perf_counter()
         loss = way.run(int(line))
         spent = {"cpu": time.process_time() - cpu, "wall": time.perf_counter() - wall, "loss": loss}
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        print(json.dumps({**spent, "peak_mb": round(peak / 1024)}), file=channel, flush=True)
+        print(json.dumps({**spent, "peak_mb": round(peak() / 2**20)}), file=channel, flush=True)
+
+
+def side(found: Any, words: Any) -> tuple[Callable[[], Any], Callable[[], int]]:
+    """What makes a variant, its library imported and its device found, and the peak of memory in bytes."""
+    variant = words.variant
+    peak: Callable[[], int] = lambda: 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss  # noqa: E731
+    if variant == "keras":
+        from experiments.benchmarks import _keras_ways
+
+        return lambda: _keras_ways.way(found), peak
+    if variant.startswith("torch"):
+        from experiments.benchmarks import _devices, _torch_ways
+
+        if found.device == "cuda":
+            peak = _devices.torch_peak
+            _devices.set_torch(exact=False)
+        return lambda: _torch_ways.way(found, variant, 1 if words.core >= 0 else 0), peak
+    from experiments.benchmarks import _devices, _ours
+    from jaxdl.run.cache import keep_compiled
+
+    if words.cache:
+        keep_compiled()
+    if found.device == "cuda":
+        peak = _devices.jax_peak
+        _devices.set_jax(exact=False)
+    return lambda: _ours.way(found, variant), peak
 
 
 if __name__ == "__main__":

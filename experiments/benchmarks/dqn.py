@@ -31,6 +31,7 @@ import optax
 
 from experiments import _dqn
 from experiments.benchmarks import _q_peers as peers
+from experiments.benchmarks._interleave import compiled as timed
 from experiments.benchmarks._interleave import ratio
 from jaxdl import envs, models
 from jaxdl.learners import dqn
@@ -133,25 +134,15 @@ def compiled(parts: tuple[Any, Any, int], seed: int) -> tuple[float, float, Any]
         state, _ = whole.step(learner.init(key, None), None)
         return state.net.params
 
-    compiling, running, params = _timed(train, jax.random.key(seed), compiler_options(None))
+    key = jax.random.key(seed)
+    compiling, running, params = timed(train, key, options=compiler_options(None))
     return compiling, running, lambda observation: agent.values(params, observation, None)
 
 
 def compiled_scan(seed: int) -> tuple[float, float, Any]:
     """The same for the scan."""
-    compiling, running, weights = _timed(peers.scanned, jax.random.key(seed))
+    compiling, running, weights = timed(peers.scanned, jax.random.key(seed))
     return compiling, running, _forward(weights)
-
-
-def _timed(
-    train: Callable[[jax.Array], Any], key: jax.Array, options: dict[str, Any] | None = None
-) -> tuple[float, float, Any]:
-    jax.clear_caches()
-    start = time.perf_counter()
-    program = jax.jit(train).lower(key).compile(options)
-    middle = time.perf_counter()
-    result = jax.block_until_ready(program(key))
-    return middle - start, time.perf_counter() - middle, result
 
 
 def eager(train: Callable[[int], list], seed: int) -> tuple[float, float, Any]:

@@ -30,9 +30,10 @@ from pathlib import Path
 from typing import Any
 
 from experiments.benchmarks._cases import CASES, QUICK, Case, case, variants
+from experiments.benchmarks._processes import ROOT, SILENT, ask, hear, started
 from jaxdl.errors import require_choice
 
-HERE, ROOT = Path(__file__).parent, Path(__file__).parents[2]
+HERE = Path(__file__).parent
 # Pages that were used once are kept instead of given back.
 TUNED = "glibc.malloc.mmap_max=0:glibc.malloc.trim_threshold=17179869184"
 NAIVE = "naive flax"
@@ -100,13 +101,13 @@ def measure(name: str, chosen: Sequence[str], rounds: int, core: int, tiny: bool
         for variant in chosen:
             try:
                 workers[variant] = stack.enter_context(worker(name, variant, core, tiny))
-            except (json.JSONDecodeError, BrokenPipeError):
+            except SILENT:
                 failed[variant] = "does not run"
         for round_ in range(rounds + 1):  # the first is not counted: caches are cold, and memory grows
             for variant, (process, _) in workers.items():
                 before = spent.setdefault(variant, [])
                 if round_ < 2 or before[0][key] < SLOW:
-                    before.append(_ask(process, found.steps))
+                    before.append(ask(process, found.steps))
         begun = {variant: first for variant, (_, first) in workers.items()}
     counted = {variant: [one[key] for one in each[1:]] for variant, each in spent.items()}
     examples = found.batch * found.steps * found.seeds
@@ -149,23 +150,10 @@ def worker(name: str, variant: str, core: int, tiny: bool) -> Iterator[tuple[Any
         env["XLA_FLAGS"] = "--xla_force_host_platform_device_count=2"
     if variant.endswith("tuned malloc"):
         env["GLIBC_TUNABLES"] = TUNED
-    command = [sys.executable, "-m", "experiments.benchmarks._worker", name, variant, "--core", str(core)]
     start = time.time()
-    pipes: Any = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
-    process = subprocess.Popen([*command, *["--tiny"] * tiny], env=env, cwd=ROOT, **pipes)
-    try:
-        assert process.stdout is not None
-        first = json.loads(process.stdout.readline())
+    with started([name, variant, "--core", str(core), *["--tiny"] * tiny], env) as process:
+        first = hear(process)
         yield process, {**first, "first_step": round(first["ready"] - start, 2)}
-    finally:
-        process.kill()
-        process.wait()
-
-
-def _ask(process: Any, steps: int) -> dict[str, float]:
-    process.stdin.write(f"{steps}\n")
-    process.stdin.flush()
-    return json.loads(process.stdout.readline())
 
 
 def spread(slow: Sequence[float], fast: Sequence[float] | None) -> dict[str, float]:

@@ -18,8 +18,16 @@ def demand() -> None:
 
     Source: `xla_gpu_deterministic_ops` in openxla/xla, xla/xla.proto: "Guarantees run-to-run determinism."
     """
-    words = [word for word in os.environ.get("XLA_FLAGS", "").split() if word.split("=")[0] != FLAG]
-    os.environ["XLA_FLAGS"] = " ".join([*words, f"{FLAG}=true"])
+    os.environ["XLA_FLAGS"] = flags(os.environ.get("XLA_FLAGS", ""))
+
+
+def flags(given: str) -> str:
+    """The flags with ours last.
+
+    >>> flags("--xla_dump_to=/tmp/dump")
+    '--xla_dump_to=/tmp/dump --xla_gpu_deterministic_ops=true'
+    """
+    return " ".join([*(word for word in given.split() if word.split("=")[0] != FLAG), f"{FLAG}=true"])
 
 
 def wanted(asked: bool, resumed: Path | None) -> bool:
