@@ -5,6 +5,7 @@ The file has one entry for each device, with its versions and its rows, so that 
 
 import contextlib
 import json
+import math
 import os
 import signal
 import subprocess
@@ -79,13 +80,14 @@ def call(words: Sequence[str], seconds: float) -> dict[str, Any]:
         command = [sys.executable, "-m", "experiments.benchmarks._gpu_row", *words]
         # A group of its own, for it has workers.
         pipes: Any = {"stdout": subprocess.PIPE, "stderr": errors, "text": True, "process_group": 0}
-        process = subprocess.Popen(command, cwd=ROOT, **pipes)
-        try:
-            said, _ = process.communicate(timeout=None if seconds == float("inf") else max(0.0, seconds))
-        except subprocess.TimeoutExpired:
-            raise OutOfTime from None
-        finally:
-            _end(process)
+        with subprocess.Popen(command, cwd=ROOT, **pipes) as process:
+            try:
+                said, _ = process.communicate(timeout=None if math.isinf(seconds) else max(0.0, seconds))
+            except subprocess.TimeoutExpired:
+                raise OutOfTime from None
+            finally:
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)
         errors.seek(0)
         lines = [line.strip() for line in errors if line.strip()]
     spent = round(time.monotonic() - start, 1)
@@ -93,10 +95,3 @@ def call(words: Sequence[str], seconds: float) -> dict[str, Any]:
         print("\n".join(lines[-20:]), file=sys.stderr)
         return {"error": lines[-1][:200] if lines else f"exit code {process.returncode}", "seconds": spent}
     return {**json.loads(said), "seconds": spent}
-
-
-def _end(process: subprocess.Popen[str]) -> None:
-    """End what is left of a group of processes."""
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
-    process.wait()

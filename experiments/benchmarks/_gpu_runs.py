@@ -25,9 +25,7 @@ SMALL = {"features": (8, 16), "hidden": 64}  # of the CNN of which 1,024 fit bes
 # Passes over the training rows, of which the one-cycle schedule makes use: few get to 99 %, not further.
 EPOCHS = {"99": 3, "99.4": 10}
 MNIST_SEEDS = 5
-TINY = cnn.Config(
-    epochs=2, features=(2, 3), hidden=8, degrees=0.0, scale=0.0, translate=0.0, batch_norm=False
-)
+TINY = cnn.Config(epochs=4, features=(8, 8), hidden=32, degrees=0.0, scale=0.0, translate=0.0, dropout=0.0)
 STEPS = 65_536  # of the environment, a seed of deep Q-learning
 
 

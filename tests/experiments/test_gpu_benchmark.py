@@ -30,7 +30,8 @@ HERE = {"backend": "cpu", "device": "1 x abacus", "versions": {"jax": "1"}}
 
 
 @pytest.fixture
-def _quick_compile():
+def _quick_compile(monkeypatch):
+    monkeypatch.setenv("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")  # of the processes that a row starts
     jax.config.update("jax_disable_most_optimizations", True)
     yield
     jax.config.update("jax_disable_most_optimizations", False)
@@ -114,6 +115,7 @@ def timed_row(part, row, variants):
     return found
 
 
+@pytest.mark.usefixtures("_quick_compile")
 def test_the_price_of_the_same_bits():
     found = timed_row("deterministic", "mlp", _gpu_families.TWINS)
     assert found["repeats"] == {"ours": True, "ours, deterministic": True}
@@ -126,6 +128,7 @@ def test_the_price_of_the_same_bits():
 
 
 @pytest.mark.oracle
+@pytest.mark.usefixtures("_quick_compile")
 @pytest.mark.parametrize(("part", "row"), [(p, r) for p in ("families", "lstm") for r in PARTS[p].tiny])
 def test_families_beside_torch(part, row):
     pytest.importorskip("torch")
@@ -136,7 +139,8 @@ def test_families_beside_torch(part, row):
 
 
 @pytest.mark.oracle
-@pytest.mark.parametrize("name", ["lstm2", "vae", "dcgan28", "resnet18", "resnet50"])
+@pytest.mark.usefixtures("_quick_compile")
+@pytest.mark.parametrize("name", ["lstm2", "vae", "dcgan28", "resnet50"])
 def test_bfloat16_is_the_same_step_on_both_sides(name):
     pytest.importorskip("torch")
     from experiments.benchmarks import _equal, _ours, _torch_ways
