@@ -80,7 +80,8 @@ def call(words: Sequence[str], seconds: float) -> dict[str, Any]:
         command = [sys.executable, "-m", "experiments.benchmarks._gpu_row", *words]
         # A group of its own, for it has workers.
         pipes: Any = {"stdout": subprocess.PIPE, "stderr": errors, "text": True, "process_group": 0}
-        with subprocess.Popen(command, cwd=ROOT, **pipes) as process:
+        env = {name: value for name, value in os.environ.items() if name != "JAX_COMPILATION_CACHE_DIR"}
+        with subprocess.Popen(command, cwd=ROOT, env=env, **pipes) as process:
             try:
                 said, _ = process.communicate(timeout=None if math.isinf(seconds) else max(0.0, seconds))
             except subprocess.TimeoutExpired:
@@ -92,6 +93,10 @@ def call(words: Sequence[str], seconds: float) -> dict[str, Any]:
         lines = [line.strip() for line in errors if line.strip()]
     spent = round(time.monotonic() - start, 1)
     if process.returncode:
-        print("\n".join(lines[-20:]), file=sys.stderr)
-        return {"error": lines[-1][:200] if lines else f"exit code {process.returncode}", "seconds": spent}
-    return {**json.loads(said), "seconds": spent}
+        why = lines[-1][:200] if lines else f"exit code {process.returncode}"
+        found = {"error": why}
+    else:
+        found = json.loads(said)
+    if process.returncode or found.get("failed"):  # of a variant, or of all
+        print("\n".join(lines[-40:]), file=sys.stderr)
+    return {**found, "seconds": spent}

@@ -95,9 +95,8 @@ def measure(name: str, precision: str, chosen: Sequence[str], tiny: bool) -> dic
 
 
 def environment(variant: str) -> dict[str, str]:
-    """Of a worker: cold, and with memory as it is needed, for several share the device."""
+    """Of a worker, which takes memory as it needs it, for several share the device."""
     env = {**os.environ, "XLA_PYTHON_CLIENT_PREALLOCATE": "false"}
-    env.pop("JAX_COMPILATION_CACHE_DIR", None)
     if "deterministic" in variant:
         env["XLA_FLAGS"] = deterministic.flags(env.get("XLA_FLAGS", ""))
     return env

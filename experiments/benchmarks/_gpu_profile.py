@@ -71,7 +71,7 @@ def by_kernel(events: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     counts: collections.Counter[str] = collections.Counter()
     for event in events:
         name = re.sub(r"[._]\d+", "", event["name"])[:60]
-        times[name] += event["dur"]
+        times[name] += event.get("dur", 0)
         counts[name] += 1
     whole = sum(times.values())
     return [
@@ -84,4 +84,4 @@ def busy(events: Sequence[Mapping[str, Any]]) -> float:
     """Seconds in which at least one was running."""
     from experiments.benchmarks._gpu_runs import union
 
-    return union([(event["ts"] / 1e6, (event["ts"] + event["dur"]) / 1e6) for event in events])
+    return union([(event["ts"] / 1e6, (event["ts"] + event.get("dur", 0)) / 1e6) for event in events])

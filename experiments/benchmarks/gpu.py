@@ -94,6 +94,9 @@ def plan(words: Any) -> list[tuple[str, str]]:
     for part in words.parts:
         require_choice("part", part, PARTS)
     require(words.budget > 0, "--budget", words.budget, "seconds > 0", f"{BUDGET:g} is the default")
+    place = words.results and words.results.absolute().parent
+    remedy = "make it, or name another file"
+    require(place is None or place.is_dir(), "--results", str(words.results), "a file in a folder", remedy)
     if "mnist" in words.parts and not words.tiny:
         remedy = "name their folder; with --tiny it does without"
         expected = "a folder with MNIST's four IDX files"
@@ -131,7 +134,10 @@ def run(words: Any) -> int:
 
 def row_within(part: str, row: str, left: float, words: Any, first: bool) -> dict[str, Any] | None:
     """A row with the date, or None if the time was too short. One that had all of it has failed."""
-    options = [*["--tiny"] * words.tiny, *(["--data-dir", str(words.data_dir)] if words.data_dir else [])]
+    options = [
+        *["--tiny"] * words.tiny,
+        *(["--data-dir", str(words.data_dir.resolve())] if words.data_dir else []),
+    ]
     try:
         measured = _gpu_book.call([part, row, *options], left)
     except OutOfTime:

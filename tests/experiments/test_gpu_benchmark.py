@@ -273,6 +273,7 @@ REFUSED = {
     "unknown part": (["familys"], ["part: got 'familys'", "did you mean 'families'?"]),
     "no time": (["seeds", "--budget", "0"], ["--budget: got 0.0", "seconds > 0", "540"]),
     "unknown row": (["families", "--only", "mpl"], ["--only: got 'mpl'", "cnn", "leave it out"]),
+    "no folder": (["seeds", "--results", "/no/such/gpu.json"], ["--results: got '/no/such", "make it"]),
     "no images": (["mnist", "--data-dir", "/no/such"], ["--data-dir: got '/no/such'", "four IDX files"]),
 }
 
@@ -285,7 +286,7 @@ def test_what_cannot_be_is_refused_in_one_line(name, monkeypatch, tmp_path, caps
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setattr(gpu, "look", lambda: HERE)
     path = tmp_path / "gpu.json"
-    assert gpu.main([*words, "--results", str(path)]) == 2
+    assert gpu.main(words if "--results" in words else [*words, "--results", str(path)]) == 2
     lines = capsys.readouterr().err.splitlines()
     assert len(lines) == 1
     assert lines[0].startswith("error: ")
