@@ -4,7 +4,7 @@ A case is one family of networks at the size of its slide or paper. `tiny` makes
 enough for a test.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 
@@ -31,6 +31,13 @@ class Case(NamedTuple):
     def images(self) -> bool:
         """Convolutions are in it, so that the layout in memory matters."""
         return self.network not in ("mlp", "lstm") and bool(self.sizes.get("features", True))
+
+
+class Way(NamedTuple):
+    """Something to time."""
+
+    parameters: int  # that are learned, of one run
+    run: Callable[[int], float]  # takes so many steps, returns the last loss
 
 
 MLP = Case(

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from experiments.benchmarks import _devices, _ours, _torch_ways, _torch_weights
+from experiments.benchmarks import _jax_device, _ours, _torch_device, _torch_ways, _torch_weights
 from experiments.benchmarks._cases import Case
 from experiments.benchmarks._cases import case as find
 from jaxdl.learner import NOISE, stream
@@ -77,7 +77,7 @@ if __name__ == "__main__":
     words = parser.parse_args()
     found = find(words.family, words.tiny, words.device, words.precision)
     if words.device == "cuda":
-        _devices.set_jax(exact=True)
-        _devices.set_torch(exact=True)
+        _jax_device.begin(exact=True)
+        _torch_device.begin(exact=True)
     # One run is like eight; torch's best layout by what is usually best.
     print(difference(found._replace(seeds=1), "torch channels_last" if found.images else "torch"))

@@ -1,8 +1,7 @@
 """The JAX side of the families benchmark: learners, and every way in which they can be dispatched."""
 
-from collections.abc import Callable
 from functools import partial
-from typing import Any, NamedTuple, cast
+from typing import Any, cast
 
 import flax.linen as nn
 import jax
@@ -11,7 +10,7 @@ import numpy as np
 import optax
 
 from experiments.benchmarks import _networks as networks
-from experiments.benchmarks._cases import Case
+from experiments.benchmarks._cases import Case, Way
 from jaxdl import data, models
 from jaxdl.learner import Batch, Key, Learner, State, TrainState, init_state, unit_range
 from jaxdl.learners import gan, sequence, supervised, vae
@@ -19,13 +18,6 @@ from jaxdl.run.chunks import chunk_length, feed, flops_per_step
 from jaxdl.run.spread import Spread
 from jaxdl.run.training import count_parameters
 from jaxdl.transforms import many_steps, over_seeds, resident
-
-
-class Way(NamedTuple):
-    """Something to time."""
-
-    parameters: int  # that are learned, of one run
-    run: Callable[[int], float]  # takes so many steps, returns the last loss
 
 
 def learner(case: Case, naive: bool = False) -> Learner:

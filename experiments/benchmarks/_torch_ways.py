@@ -9,12 +9,12 @@ import numpy as np
 import torch
 from torch import nn
 
-from experiments.benchmarks._cases import Case
+from experiments.benchmarks._cases import Case, Way
+from experiments.benchmarks._torch_device import Step, capture, draw, in_precision
 from experiments.benchmarks._torch_networks import networks
 
 Batch = tuple[torch.Tensor, torch.Tensor]  # inputs (channels first), targets
 Noise = list[torch.Tensor] | None  # None: drawn
-Step = Callable[[torch.Tensor], torch.Tensor]  # takes a step with these rows, returns its loss
 COMPILED = {"torch compile": "default", "torch compile graph": "reduce-overhead"}  # mode of torch.compile
 
 
@@ -28,13 +28,6 @@ class Peer(NamedTuple):
     def parameters(self) -> int:
         """That are learned."""
         return sum(p.numel() for m in self.modules.values() for p in m.parameters() if p.requires_grad)
-
-
-class Way(NamedTuple):
-    """Something to time."""
-
-    parameters: int  # that are learned, of one run
-    run: Callable[[int], float]  # takes so many steps, returns the last loss
 
 
 def peer(
@@ -97,24 +90,6 @@ def peer(
         return {"loss": value.detach()}
 
     return Peer(modules, step)
-
-
-def in_precision(f: Any, case: Case, captured: bool = False) -> Any:
-    """A function of tensors in the arithmetic of the case: autocast, as torch's users have bfloat16."""
-    if case.precision == "float32":
-        return f
-
-    def half(*args: torch.Tensor) -> torch.Tensor:
-        # A captured graph must not hold casts that were made before it.
-        with torch.autocast(case.device, torch.bfloat16, cache_enabled=not captured):
-            return f(*args)
-
-    return half
-
-
-def draw(case: Case, *shape: int) -> torch.Tensor:
-    """Normal noise where the case is computed."""
-    return torch.randn(*shape, device=case.device)
 
 
 def classes(net: nn.Module) -> Callable[..., torch.Tensor]:
@@ -231,24 +206,3 @@ def way(case: Case, form: str, threads: int = 1) -> Way:
         return float(loss)
 
     return Way(peers[0].parameters, run)
-
-
-def capture(take: Step, index: torch.Tensor) -> Step:
-    """The same step replayed from a CUDA graph: gathering, gradients and update in one launch."""
-    index = index.clone()
-    side, here = torch.cuda.Stream(), torch.cuda.current_stream()
-    side.wait_stream(here)
-    with torch.cuda.stream(side):  # where libraries and optimizers allocate what they keep
-        for _ in range(3):
-            take(index)
-    here.wait_stream(side)
-    graph = torch.cuda.CUDAGraph()
-    with torch.cuda.graph(graph):
-        loss = take(index)
-
-    def replay(rows: torch.Tensor) -> torch.Tensor:
-        index.copy_(rows)
-        graph.replay()
-        return loss
-
-    return replay

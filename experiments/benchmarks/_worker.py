@@ -68,20 +68,20 @@ def side(found: Any, words: Any) -> tuple[Callable[[], Any], Callable[[], int]]:
 
         return lambda: _keras_ways.way(found), peak
     if variant.startswith("torch"):
-        from experiments.benchmarks import _devices, _torch_ways
+        from experiments.benchmarks import _torch_device, _torch_ways
 
         if found.device == "cuda":
-            peak = _devices.torch_peak
-            _devices.set_torch(exact=False)
+            peak = _torch_device.peak
+            _torch_device.begin(exact=False)
         return lambda: _torch_ways.way(found, variant, 1 if words.core >= 0 else 0), peak
-    from experiments.benchmarks import _devices, _ours
+    from experiments.benchmarks import _jax_device, _ours
     from jaxdl.run.cache import keep_compiled
 
     if words.cache:
         keep_compiled()
     if found.device == "cuda":
-        peak = _devices.jax_peak
-        _devices.set_jax(exact=False)
+        peak = _jax_device.peak
+        _jax_device.begin(exact=False)
     return lambda: _ours.way(found, variant), peak
 
 
