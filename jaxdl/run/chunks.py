@@ -100,7 +100,7 @@ def compiler_options(example: Batch) -> dict[str, Any]:
     """For `jax.jit`: on a CPU a learner without a batch is made of small parts, and compiled quickly.
 
     Deep Q-learning on a small environment takes longer to compile than to run. LLVM's first level of
-    optimisation instead of its third saves a fifth of that, and the programs are as fast. It may
+    optimisation instead of its third saves an eighth of that, and the programs are as fast. It may
     change last bits, as everything else that decides how a program is compiled.
 
     >>> compiler_options(None), compiler_options({"input": np.zeros((2, 3))})

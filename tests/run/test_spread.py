@@ -23,6 +23,7 @@ ROWS = {
 }
 LEARNER = supervised.learner(models.MLP((8,), 4, dropout=0.2), optax.sgd(0.1))
 RESIDENT = resident(LEARNER, 16, data.order.rows)
+SHARED = chunks.SHARED
 
 
 @pytest.fixture(autouse=True)
@@ -111,7 +112,7 @@ def test_a_run_goes_on_with_another_number_of_devices(tmp_path):
 
 def test_a_step_that_is_too_short_is_not_shared(monkeypatch):
     """Its numbers are those of one device, bit for bit, and the user is told."""
-    monkeypatch.undo()
+    monkeypatch.setattr(chunks, "SHARED", SHARED)
     said = []
     one, asked = run(1), run(8, output=dataclasses.replace(QUIET, report=said.append))
     for a, b in zip(flatten(one.state).values(), flatten(asked.state).values(), strict=True):
