@@ -104,7 +104,7 @@ def count(config: Any) -> int:
 def warm(config: Any) -> int:
     """Steps of the environment before the learner's first."""
     sizes = config.environments, config.rollout, config.batch_size, config.n_step
-    return config.environments * warmup_steps(config.warmup, *sizes)
+    return config.environments * config.rollout * warmup_steps(config.warmup, *sizes)[1]
 
 
 def train(config: Any, out: Output, loop: Loop = "vmap") -> tuple[dqn.Agent, Fitted]:
@@ -175,8 +175,9 @@ def _watch(environment: envs.Environment, agent: dqn.Agent, states: Any) -> jax.
         def move(carry: tuple, i: jax.Array) -> tuple[tuple, jax.Array]:
             env_state, observation = carry
             action = agent.values(state.net.params, observation[None], None)[0].argmax().astype(jnp.int32)
-            keys = jax.random.split(jax.random.fold_in(jax.random.key(1), i))
-            observation_after, env_state, *_ = step(keys, env_state, action, environment.params)
+            move, anew = jax.random.split(jax.random.fold_in(jax.random.key(1), i))
+            start = environment.reset(anew, environment.params)
+            observation_after, env_state, *_ = step(move, env_state, action, environment.params, start)
             return (env_state, observation_after), observation
 
         return jax.lax.scan(move, (env_state, observation), jnp.arange(300))[1]

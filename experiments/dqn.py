@@ -42,8 +42,7 @@ def run(config: Config, out: Output) -> Report:
     if frames is not None and out.folder is not None:
         plots.animation(out.folder / "figures" / "episodes.gif", frames, columns=4, milliseconds=60)
     facts = {
-        "environment_steps": config.environments * agent.warmup
-        + _dqn.count(config) * agent.rollout * agent.environments,
+        "environment_steps": config.environments * config.rollout * (agent.warmup + _dqn.count(config)),
         "greedy_returns": [round(float(x), 2) for x in last],
         "parameters": fitted.parameters,
         "training_seconds": round(fitted.seconds, 2),

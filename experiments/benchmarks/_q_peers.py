@@ -102,7 +102,7 @@ def scanned(key: jax.Array) -> list[jax.Array]:
     n, cart = 10, envs.make("CartPole-v1")
     q: Any = Network().apply
     optimizer, network = optax.adam(RATE), Network()
-    advance = jax.vmap(envs.auto_reset(cart), (0, 0, 0, None))
+    reset, advance = jax.vmap(cart.reset, (0, None)), jax.vmap(envs.auto_reset(cart), (0, 0, 0, None, 0))
 
     def loss(params: Any, target: Any, batch: Any) -> jax.Array:
         seen, actions, rewards, ends, following = batch
@@ -117,7 +117,8 @@ def scanned(key: jax.Array) -> list[jax.Array]:
         random = jax.random.randint(choose, (n,), 0, 2)
         actions = jnp.where(jax.random.uniform(explore, (n,)) < epsilon, random, best).astype(jnp.int32)
         keys = jax.vmap(jax.random.split)(jax.random.split(move, n))  # each copy splits its own
-        after = advance(keys, carry.env_state, actions, cart.params)
+        start = reset(keys[:, 1], cart.params)
+        after = advance(keys[:, 0], carry.env_state, actions, cart.params, start)
         observation, env_state, reward, terminated, _, last = after
         rows = carry.observation, actions, reward, terminated.astype(jnp.float32), last
         place = (i * n) % CAPACITY

@@ -45,28 +45,24 @@ class Environment(NamedTuple):
     observation: jax.ShapeDtypeStruct
 
 
-def auto_reset(
-    environment: Environment,
-) -> Callable[[Key, State, jax.Array, Params], tuple[*Step, jax.Array]]:
+def auto_reset(environment: Environment) -> Callable[..., tuple[*Step, jax.Array]]:
     """A step that goes on with a new episode when one is over.
 
     Returns:
-      A function (keys, state, action, params) -> (observation, state, reward, terminated,
-      truncated, last_observation). Of the keys [2] one is for the step, one for a reset; drawing
-      those of many steps at once costs less than splitting a key in each. Once an episode is
-      over, `observation` and `state` are the start of the next one. `last_observation` is always
-      what the action led to: the observation to bootstrap from, which after a truncation is
-      still worth something.
+      A function (key, state, action, params, start) -> (observation, state, reward, terminated,
+      truncated, last_observation). `start` is what `environment.reset` gave: once an episode is
+      over, `observation` and `state` are the start, else it goes unused. Drawing the starts of many
+      steps at once costs less than one in each. `last_observation` is always what the action led
+      to: the observation to bootstrap from, which after a truncation is still worth something.
     """
 
-    def step(keys: Key, state: State, action: jax.Array, params: Params) -> tuple[*Step, jax.Array]:
-        last_observation, state, reward, terminated, truncated = environment.step(
-            keys[0], state, action, params
-        )
-        fresh = environment.reset(keys[1], params)
-        # Both are computed: under vmap a lax.cond would do the same.
+    def step(
+        key: Key, state: State, action: jax.Array, params: Params, start: tuple[jax.Array, State]
+    ) -> tuple[*Step, jax.Array]:
+        last_observation, state, reward, terminated, truncated = environment.step(key, state, action, params)
+        # Under vmap a lax.cond would do the same.
         observation, state = jax.tree.map(
-            lambda new, old: jnp.where(terminated | truncated, new, old), fresh, (last_observation, state)
+            lambda new, old: jnp.where(terminated | truncated, new, old), start, (last_observation, state)
         )
         return observation, state, reward, terminated, truncated, last_observation
 

@@ -16,6 +16,7 @@ from jaxdl.envs.replay import (
     Replay,
     Rows,
     Sample,
+    begin,
     empty,
     read,
     require_batch,
@@ -76,14 +77,15 @@ def prioritized(
         require_number(name, share, 0, 1, remedy="try the default")
     require_number("epsilon", epsilon, 0, open_low=True, remedy="try the default")
 
-    def init(row: Any) -> PrioritizedState:
-        rows, zero = empty(row, capacity), jnp.zeros((), jnp.int32)
-        return PrioritizedState(rows, zero, jnp.zeros_like(zero), build(capacity), jnp.ones((), jnp.float32))
+    def init(row: Any, skip: int = 0) -> PrioritizedState:
+        position, size = begin(capacity, skip)
+        return PrioritizedState(empty(row, capacity), position, size, build(capacity), jnp.float32(1))
 
     def add(state: PrioritizedState, rows: Rows) -> PrioritizedState:
         n = len(jax.tree.leaves(rows)[0])
         buffer, position, size = write(state.rows, state.position, state.size, rows)
-        levels = fill(state.levels, state.position, jnp.broadcast_to(state.largest, n))
+        leaf = jnp.where(size > 0, state.largest, 0)  # nothing that is skipped can be drawn
+        levels = fill(state.levels, state.position, jnp.broadcast_to(leaf, n))
         return PrioritizedState(buffer, position, size, levels, state.largest)
 
     def sample(state: PrioritizedState, key: Key, batch_size: int) -> Sample:

@@ -33,8 +33,9 @@ class Sample(NamedTuple):
 class Replay(NamedTuple):
     """A kind of replay buffer: pure functions of its state.
 
-    init: row -> state. `row` is one transition, a pytree of arrays or `jax.ShapeDtypeStruct`;
-        its values are not used.
+    init: (row, skip=0) -> state. `row` is one transition, a pytree of arrays or
+        `jax.ShapeDtypeStruct`; its values are not used. The first `skip` rows that are added, a
+        multiple of n below, are never drawn: a step whose returns are not complete can add, too.
     add: (state, rows [n, ...]) -> state. The rows take the place of the oldest ones. n may be
         any number that divides the capacity, but the same in every call.
     sample: (state, key, batch_size) -> `Sample`, with replacement, out of the rows that have
@@ -44,7 +45,7 @@ class Replay(NamedTuple):
     capacity: rows that the buffer holds.
     """
 
-    init: Callable[[Any], Any]
+    init: Callable[..., Any]
     add: Callable[[Any, Rows], Any]
     sample: Callable[[Any, Key, int], Sample]
     update: Callable[[Any, jax.Array, jax.Array], Any]
@@ -56,7 +57,7 @@ class UniformState(struct.PyTreeNode):
 
     rows: Rows  # pytree, [capacity, ...]
     position: jax.Array  # int32 [], where the next rows go
-    size: jax.Array  # int32 [], rows filled
+    size: jax.Array  # int32 [], rows filled; below 0 while rows are skipped
 
 
 def uniform(capacity: int) -> Replay:
@@ -79,8 +80,8 @@ def uniform(capacity: int) -> Replay:
     """
     require_capacity(capacity)
 
-    def init(row: Any) -> UniformState:
-        return UniformState(empty(row, capacity), jnp.int32(0), jnp.int32(0))
+    def init(row: Any, skip: int = 0) -> UniformState:
+        return UniformState(empty(row, capacity), *begin(capacity, skip))
 
     def add(state: UniformState, rows: Rows) -> UniformState:
         return UniformState(*write(state.rows, state.position, state.size, rows))
@@ -101,6 +102,15 @@ def uniform(capacity: int) -> Replay:
 def empty(row: Any, capacity: int) -> Rows:
     """Zeros for `capacity` rows like the one given."""
     return jax.tree.map(lambda x: jnp.zeros((capacity, *jnp.shape(x)), x.dtype), row)
+
+
+def begin(capacity: int, skip: int) -> tuple[jax.Array, jax.Array]:
+    """Position and size of an empty ring: what is skipped goes to its end, and is overwritten there.
+
+    >>> begin(capacity=16, skip=4)
+    (Array(12, dtype=int32), Array(-4, dtype=int32))
+    """
+    return jnp.int32(-skip % capacity), jnp.int32(-skip)
 
 
 def write(

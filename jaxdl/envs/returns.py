@@ -45,15 +45,11 @@ def n_step(
     shape = "three arrays [time, environments]"
     require(len({*shapes}) == 1 and rewards.ndim == 2, "shapes", shapes, shape, "add the missing axis")
     starts, discount = time - n + 1, jnp.asarray(discount, rewards.dtype)
-    start = jnp.broadcast_to(jnp.arange(starts, dtype=jnp.int32)[:, None], (starts, rewards.shape[1]))
-    returns, discounts, last = (
-        jnp.zeros_like(rewards[:starts]),
-        jnp.ones_like(rewards[:starts]),
-        start + n - 1,
-    )
+    returns, discounts = jnp.zeros_like(rewards[:starts]), jnp.ones_like(rewards[:starts])
+    steps = jnp.full_like(returns, n - 1, jnp.int32)
     for k in reversed(range(n)):  # from the last step of each start to the first
         reward, over, cut = (x[k : k + starts] for x in (rewards, terminated, truncated))
         returns = reward + discount * jnp.where(over | cut, 0, returns)
         discounts = jnp.where(over, 0, discount * jnp.where(cut, 1, discounts))
-        last = jnp.where(over | cut, start + k, last)
-    return returns, discounts, last
+        steps = jnp.where(over | cut, k, steps)
+    return returns, discounts, jnp.arange(starts, dtype=jnp.int32)[:, None] + steps

@@ -7,14 +7,15 @@ from batches out of the replay buffer: `jaxdl.learners.q_agent` is both halves o
 """
 
 from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 
 from jaxdl.envs import Environment, Transition, auto_reset, episode_returns
 from jaxdl.envs.environment import check_actions
-from jaxdl.learner import EVALUATE, INIT, Key, Learner, Metrics, stream
-from jaxdl.learners.q_agent import Agent, DQNState, agent, random_actions
+from jaxdl.learner import EVALUATE, Key, Learner, Metrics, stream
+from jaxdl.learners.q_agent import Agent, DQNState, agent
 
 __all__ = ["Agent", "DQNState", "agent", "evaluate", "learner"]
 
@@ -39,37 +40,44 @@ def learner(environment: Environment, agent: Agent) -> Learner:
     >>> int(state.step), sorted(measured)
     (1, ['episodes', 'loss', 'q', 'reward'])
     """
-    n, step_and_reset = agent.environments, auto_reset(environment)
+    n = agent.environments
     reset = jax.vmap(environment.reset, (0, None))
-    advance = jax.vmap(step_and_reset, (0, 0, 0, None))
+    advance = jax.vmap(auto_reset(environment), (0, 0, 0, None, 0))
 
-    def go(carry: tuple, move: tuple) -> tuple[tuple, Transition]:
-        (env_state, observation), (actions, keys) = carry, move
-        after = advance(keys, env_state, actions, environment.params)
-        following, env_state, reward, terminated, truncated, last = after
-        seen = Transition(observation, actions, reward, terminated, truncated, last)
-        return (env_state, following), seen
+    def draw(key: Key, step: Any) -> tuple[tuple, Any, Key]:
+        """What a step of acting needs, [rollout, ...], the starts of episodes, and keys to learn."""
+        acting, learning = agent.keys(key, step, 2 * n)
+        act, move, anew = jnp.split(acting, [1 + n, 1 + 2 * n], axis=1)
+        starts = jax.vmap(reset, (0, None))(anew, environment.params)
+        return (jnp.arange(agent.rollout), act, move, starts), starts, learning
+
+    @jax.jit  # traced once for the warm-up and the steps
+    def play(state: DQNState) -> tuple[DQNState, Transition, Key]:
+        def move(carry: tuple, now: tuple) -> tuple[tuple, Transition]:
+            (env_state, observation), (i, act, move, start) = carry, now
+            actions = agent.act(state, observation, i, act)
+            after = advance(move, env_state, actions, environment.params, start)
+            following, env_state, reward, terminated, truncated, last = after
+            seen = Transition(observation, actions, reward, terminated, truncated, last)
+            return (env_state, following), seen
+
+        now, _, learning = draw(state.key, state.step)
+        (env_state, observation), seen = jax.lax.scan(move, (state.env_state, state.observation), now)
+        return state.replace(env_state=env_state, observation=observation), seen, learning
 
     def init(key: Key, batch: None) -> DQNState:
-        # Number 0 of the stream is the network's.
-        keys = jax.vmap(stream, (None, None, 0))(key, INIT, jnp.arange(1, 1 + n + agent.warmup * n * 3))
-        observation, env_state = reset(keys[:n], environment.params)
-        choose, move = jnp.split(keys[n:].reshape(agent.warmup, n, 3), [1], axis=-1)
-        wander = random_actions(choose[..., 0], environment.actions), move
-        (env_state, observation), seen = jax.lax.scan(go, (env_state, observation), wander)
-        state = agent.init(key, seen, observation, env_state)
-        check_actions(agent.values, state.net.params, observation, environment.actions)
-        return state
+        starts = draw(key, jnp.int32(-agent.warmup - 1))[1]
+        state = agent.init(key, *jax.tree.map(lambda x: x[0], starts))
+        check_actions(agent.values, state.net.params, state.observation, environment.actions)
+
+        def warm(state: DQNState, _: None) -> tuple[DQNState, None]:
+            state, seen, _ = play(state)
+            return agent.remember(state, seen), None
+
+        return jax.lax.scan(warm, state, length=agent.warmup)[0]
 
     def step(state: DQNState, batch: None) -> tuple[DQNState, Metrics]:
-        def move(carry: tuple, now: tuple) -> tuple[tuple, Transition]:
-            i, keys = now
-            return go(carry, (agent.act(state, carry[1], i, keys[: n + 1]), keys[n + 1 :].reshape(n, 2)))
-
-        acting, learning = agent.keys(state, 2 * n)
-        start, times = (state.env_state, state.observation), jnp.arange(agent.rollout)
-        (env_state, observation), seen = jax.lax.scan(move, start, (times, acting))
-        return agent.learn(state.replace(env_state=env_state, observation=observation), seen, learning)
+        return agent.learn(*play(state))
 
     return Learner(init, step, agent.inspect, resident=True)
 

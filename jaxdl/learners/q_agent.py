@@ -28,7 +28,7 @@ LOSSES = {"huber": optax.losses.huber_loss, "squared": optax.losses.squared_erro
 class DQNState(struct.PyTreeNode):
     """A whole experiment."""
 
-    step: jax.Array  # int32 [], rounds of acting and learning done
+    step: jax.Array  # int32 [], rounds of acting and learning done; below 0 while warming up
     key: jax.Array  # typed key [], the run's key, constant
     net: Net
     target_params: Params
@@ -41,23 +41,30 @@ class DQNState(struct.PyTreeNode):
 class Agent(NamedTuple):
     """The halves of deep Q-learning as pure functions, and the sizes they were made for.
 
-    init: (key, transitions [warmup, environments, ...], observation, env_state) -> state, its
-        replay buffer filled with the transitions.
+    init: (key, observation [environments, ...], env_state) -> state, its replay buffer empty, at
+        step -warmup.
     values: (params, observations [batch, ...], key or None) -> Q values [batch, actions]. The
         key is for a noisy network, which is its mean without.
-    keys: (state, more) -> the keys of a step, drawn at once: for acting [rollout, 1 + environments
-        + more], where `more` are for the environments, and for learning [updates].
+    keys: (the run's key, step, more) -> the keys of a step, drawn at once: for acting [rollout,
+        1 + environments + more], where `more` are for the environments, and for learning [updates].
     act: (state, observations [environments, ...], i, keys [1 + environments]) -> actions int32
         [environments], the i-th time in this step: a random one with the probability epsilon,
-        else the best.
-    learn: (state, transitions [rollout, environments, ...], keys [updates]) -> (state, metrics).
+        which is 1 before step 0, else the best.
+    remember: (state, transitions [rollout, environments, ...]) -> the state of the next step, with
+        the transitions whose returns are complete in its replay buffer.
+    learn: (state, transitions [rollout, environments, ...], keys [updates]) -> (state, metrics):
+        `remember`, and the updates.
     inspect: (state, anything) -> metrics, see `Learner`.
+    warmup: steps of random actions without learning, before step 0.
+    rollout: times that each environment is acted in per step.
+    environments: that are acted in side by side.
     """
 
-    init: Callable[[Key, Transition, jax.Array, Any], DQNState]
+    init: Callable[[Key, jax.Array, Any], DQNState]
     values: Callable[[Params, jax.Array, Key | None], jax.Array]
-    keys: Callable[[DQNState, int], tuple[Key, Key]]
+    keys: Callable[[Key, Any, int], tuple[Key, Key]]
     act: Callable[[DQNState, jax.Array, Any, Key], jax.Array]
+    remember: Callable[[DQNState, Transition], DQNState]
     learn: Callable[[DQNState, Transition, Key], tuple[DQNState, Metrics]]
     inspect: Callable[[DQNState, Any], Metrics]
     warmup: int
@@ -98,7 +105,7 @@ def agent(
       rollout, updates: times that each environment is acted in, and gradient steps, per step.
       batch_size: transitions per gradient step.
       warmup: random actions in each environment before the first step, at least; as many more
-        as fill a batch.
+        as make whole rollouts and fill a batch.
       discount: of a reward one step later, gamma in [0, 1].
       n_step: rewards that are summed before the target network is asked (Sutton, 1988).
       double: the network chooses the next action, the target network values it (van Hasselt
@@ -118,10 +125,10 @@ def agent(
     epsilons = exploration if callable(exploration) else lambda _: exploration
     rows = rollout * environments
     _check_counts(environments, rollout, updates, batch_size, n_step, target_every)
-    _check_shares(discount=discount, tau=tau, exploration=epsilons(0))
+    _check_shares(discount=discount, tau=tau, exploration=jax.jit(epsilons)(0))
     require_number("warmup", warmup, 0, whole=True, remedy="try the default")
-    warm = warmup_steps(warmup, environments, rollout, batch_size, n_step)
-    _check_buffer(replay.capacity, rows, environments, batch_size, n_step, (warm - n_step + 1) * environments)
+    skipped, steps = warmup_steps(warmup, environments, rollout, batch_size, n_step)
+    _check_buffer(replay.capacity, rows, environments, batch_size, n_step, (steps - skipped) * rows)
     if support is not None:
         rising = "two numbers, the lowest return first"
         finite = -math.inf < support[0] < support[1] < math.inf
@@ -134,10 +141,10 @@ def agent(
     def values(params: Params, observation: jax.Array, key: Key | None = None) -> jax.Array:
         return _expected(outputs(params, observation, key), support)
 
-    def keys(state: DQNState, more: int) -> tuple[Key, Key]:
+    def keys(key: Key, step: Any, more: int) -> tuple[Key, Key]:
         # One draw for both halves: every further one takes a twentieth of a second to compile.
         each = 1 + environments + more
-        drawn = jax.random.split(stream(state.key, NOISE, state.step), updates + rollout * each)
+        drawn = jax.random.split(stream(key, NOISE, step), updates + rollout * each)
         return drawn[updates:].reshape(rollout, each), drawn[:updates]
 
     def act(state: DQNState, observation: jax.Array, i: Any, keys: Key) -> jax.Array:
@@ -145,7 +152,8 @@ def agent(
         chance = (jax.random.key_data(keys[1:])[:, 1] >> 8) * 2.0**-24  # in [0, 1), see `random_actions`
         greedy = q.argmax(-1).astype(jnp.int32)
         random = random_actions(keys[1:], q.shape[1])
-        return jnp.where(chance < epsilons(state.step * rows + i * len(q)), random, greedy)
+        explore = (state.step < 0) | (chance < epsilons(state.step * rows + i * len(q)))
+        return jnp.where(explore, random, greedy)
 
     def loss_fn(params: Params, stats: Any, batch: tuple, target_params: Params, key: Key):
         row, weights = batch
@@ -166,35 +174,32 @@ def agent(
         q = _pick(_expected(output, support), row["action"]).mean()
         return (weights * each).mean(), (stats, {"priorities": priorities, "q": q})
 
-    def remember(buffer: Any, transitions: Transition) -> Any:
-        """Add the transitions whose returns are complete, all but the last n_step - 1."""
-        reward, terminated, truncated, after = map(jnp.asarray, transitions[2:])
+    def remember(state: DQNState, transitions: Transition) -> DQNState:
+        joined = jax.tree.map(lambda old, new: jnp.concatenate([old, new]), state.recent, transitions)
+        reward, terminated, truncated, after = map(jnp.asarray, joined[2:])
         returns, discounts, last = n_step_returns(reward, terminated, truncated, n_step, discount)
-        index = last.reshape(*last.shape, *[1] * (after.ndim - 2))
-        now = len(returns)
-        after = jnp.take_along_axis(after, index, axis=0)
-        row = _row(transitions.observation[:now], transitions.action[:now], returns, discounts, after)
-        each = jax.tree.map(lambda x: x.reshape(now // rollout, rows, *x.shape[2:]), row)
-        return jax.lax.scan(lambda buffer, block: (replay.add(buffer, block), None), buffer, each)[0]
+        after = jnp.take_along_axis(after, last.reshape(*last.shape, *[1] * (after.ndim - 2)), axis=0)
+        row = _row(joined.observation[:rollout], joined.action[:rollout], returns, discounts, after)
+        row = jax.tree.map(lambda x: x.reshape(rows, *x.shape[2:]), row)
+        recent = jax.tree.map(lambda x: x[rollout:], joined)
+        return state.replace(step=state.step + 1, replay=replay.add(state.replay, row), recent=recent)
 
-    def keep(transitions: Transition) -> Transition:
-        return jax.tree.map(lambda x: x[len(x) - n_step + 1 :], transitions)
-
-    def init(key: Key, transitions: Transition, observation: jax.Array, env_state: Any) -> DQNState:
+    def init(key: Key, observation: jax.Array, env_state: Any) -> DQNState:
         net = init_net(network, optimizer, stream(key, INIT, 0), observation)
         shape = jax.eval_shape(outputs, net.params, observation, key).shape
         wanted = "[batch, actions]" if support is None else "[batch, actions, atoms]"
         remedy = "a support needs atoms, and atoms a support"
         require(len(shape) == (2 if support is None else 3), "network's outputs", shape, wanted, remedy)
-        one = jax.tree.map(lambda x: x[0, 0], transitions)
-        row = _row(one.observation, one.action, one.reward, one.reward, one.next_observation)
-        buffer = remember(replay.init(row), transitions)
-        target_params = jax.tree.map(jnp.copy, net.params)
-        zero = jnp.int32(0)
-        return DQNState(zero, key, net, target_params, buffer, keep(transitions), env_state, observation)
+        number, no = jnp.zeros(environments), jnp.zeros(environments, bool)
+        none = Transition(observation, number.astype(jnp.int32), number, no, no, observation)
+        recent = jax.tree.map(lambda x: jnp.zeros((n_step - 1, *x.shape), x.dtype), none)
+        row = jax.tree.map(lambda x: x[0], _row(observation, none.action, number, number, observation))
+        # The first steps complete returns of transitions that have not been: zeros, to be skipped.
+        buffer, target_params = replay.init(row, skipped * rows), jax.tree.map(jnp.copy, net.params)
+        return DQNState(jnp.int32(-steps), key, net, target_params, buffer, recent, env_state, observation)
 
     def learn(state: DQNState, transitions: Transition, keys: Key) -> tuple[DQNState, Metrics]:
-        joined = jax.tree.map(lambda old, new: jnp.concatenate([old, new]), state.recent, transitions)
+        state, done = remember(state, transitions), state.step * updates
 
         def update(carry: tuple, now: tuple) -> tuple[tuple, Metrics]:
             (net, target_params, buffer), (i, draw) = carry, now
@@ -205,37 +210,39 @@ def agent(
             copied = not isinstance(tau, Tracer) and tau == 1
             moved = net.params if copied else optax.incremental_update(net.params, target_params, tau)
             if target_every > 1:
-                due = (state.step * updates + i + 1) % target_every == 0
+                due = (done + i + 1) % target_every == 0
                 moved = jax.tree.map(lambda new, old: jnp.where(due, new, old), moved, target_params)
             return (net, moved, buffer), measured
 
-        carry = state.net, state.target_params, remember(state.replay, joined)
+        carry = state.net, state.target_params, state.replay
         (net, target_params, buffer), measured = jax.lax.scan(update, carry, (jnp.arange(updates), keys))
         ended = transitions.terminated | transitions.truncated
         metrics = {name: x.mean() for name, x in measured.items()}
         metrics |= {"reward": transitions.reward.mean(), "episodes": ended.mean(dtype=jnp.float32)}
-        changed = {"net": net, "target_params": target_params, "replay": buffer, "recent": keep(joined)}
-        return state.replace(step=state.step + 1, **changed), metrics
+        return state.replace(net=net, target_params=target_params, replay=buffer), metrics
 
     def inspect(state: DQNState, _: Any) -> Metrics:
-        draw = keys(state, 0)[1][0]
+        draw = keys(state.key, state.step, 0)[1][0]
         sample = replay.sample(state.replay, draw, batch_size)
         batch = sample.rows, sample.weights
         return inspect_net(loss_fn, optimizer, state.net, batch, state.target_params, _noise(draw))
 
-    return Agent(init, values, keys, act, learn, inspect, warm, rollout, environments)
+    return Agent(init, values, keys, act, remember, learn, inspect, steps, rollout, environments)
 
 
-def warmup_steps(warmup: int, environments: int, rollout: int, batch_size: int, n_step: int) -> int:
-    """The random actions in each environment before the first step, of at least `warmup`.
+def warmup_steps(
+    warmup: int, environments: int, rollout: int, batch_size: int, n_step: int
+) -> tuple[int, int]:
+    """Steps whose transitions are skipped, and all steps of the warm-up, with >= `warmup` actions.
 
-    They fill a batch, and after the n_step - 1 whose returns are not complete, whole rollouts.
+    Skipped are those before the n_step - 1 transitions are there that a return may need; the
+    others fill a batch.
 
     >>> warmup_steps(64, environments=16, rollout=8, batch_size=64, n_step=8)
-    71
+    (1, 8)
     """
-    blocks = max(-(-(warmup - n_step + 1) // rollout), -(-batch_size // (rollout * environments)), 1)
-    return n_step - 1 + blocks * rollout
+    skipped = -(-(n_step - 1) // rollout)
+    return skipped, max(-(-warmup // rollout), skipped + -(-batch_size // (rollout * environments)))
 
 
 def random_actions(keys: Key, actions: int) -> jax.Array:
@@ -278,7 +285,9 @@ def _expected(outputs: jax.Array, support: tuple[float, float] | None) -> jax.Ar
 
 def _pick(outputs: jax.Array, actions: jax.Array) -> jax.Array:
     """The outputs [batch, ...] of one action each, out of [batch, actions, ...]."""
-    return outputs[jnp.arange(len(actions)), actions]
+    chosen = jax.nn.one_hot(actions, outputs.shape[1], dtype=bool)
+    # A sum over a mask: its gradient is a mask too, where that of an index is a scatter.
+    return jnp.where(chosen.reshape(*chosen.shape, *[1] * (outputs.ndim - 2)), outputs, 0).sum(1)
 
 
 def _check_counts(*counts: int) -> None:

@@ -73,12 +73,13 @@ def learner(
         return QTableState(jnp.int32(0), key, table, env_state, observation)
 
     def step(state: QTableState, batch: None) -> tuple[QTableState, Metrics]:
-        explore, choose, *move = jax.random.split(stream(state.key, NOISE, state.step), 4)
+        explore, choose, move, anew = jax.random.split(stream(state.key, NOISE, state.step), 4)
         here, table = state.observation, state.params
         random = jax.random.randint(choose, (), 0, environment.actions)
         exploring = jax.random.uniform(explore) < epsilons(state.step)
         action = jnp.where(exploring, random, table[here].argmax()).astype(jnp.int32)
-        after = advance(jnp.stack(move), state.env_state, action, environment.params)
+        start = environment.reset(anew, environment.params)
+        after = advance(move, state.env_state, action, environment.params, start)
         observation, env_state, reward, terminated, _, last = after
         error = reward + discount * jnp.where(terminated, 0, table[last].max()) - table[here, action]
         table = table.at[here, action].add(rates(state.step) * error)

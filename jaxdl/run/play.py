@@ -63,8 +63,9 @@ def play(
         require_number(name, count, 1, whole=True, remedy="1000 is usual")
     require_number("seed", seed, 0, 2**32 - 1, whole=True, remedy="seeds wrap beyond that")
     n = agent.environments
-    rounds = (steps // n - agent.warmup) // agent.rollout
-    least = n * (agent.warmup + agent.rollout)
+    per_round = n * agent.rollout
+    rounds = steps // per_round - agent.warmup
+    least = per_round * (agent.warmup + 1)
     require(rounds >= 1, "steps", steps, f"at least {least}", "the warm-up is part of them")
     with contextlib.ExitStack() as stack:
         checkpoints, restored = None, None
@@ -76,18 +77,19 @@ def play(
                 restored = checkpoints.restore(output.report)
         done = restored.step if restored else 0
         copies = stack.enter_context(Copies([make() for _ in range(n)], seed, done))
-        wander = _stack([copies.step(copies.random()) for _ in range(agent.warmup)])
-        state = jax.jit(agent.init)(jax.random.key(seed), wander, copies.observation, None)
+        state = jax.jit(agent.init)(jax.random.key(seed), copies.observation, None)
+        remember = jax.jit(agent.remember, donate_argnums=0)
+        for _ in range(agent.warmup):
+            state = remember(state, _stack([copies.step(copies.random()) for _ in range(agent.rollout)]))
         check_actions(agent.values, state.net.params, copies.observation, copies.actions)
         if restored:
             # What is not complete yet is that of the episodes which have just begun. A copy: the
             # restored arrays may be NumPy's memory, which must not be donated.
             known = unflatten(state, restored.arrays).replace(recent=state.recent)
             state = jax.tree.map(jax.numpy.copy, known)
-        draw = jax.jit(lambda state: agent.keys(state, 0))
+        draw = jax.jit(lambda state: agent.keys(state.key, state.step, 0))
         act, learn = jax.jit(agent.act), jax.jit(agent.learn, donate_argnums=0)
         log = stack.enter_context(logs.Log(output.folder, done, output.logger))
-        per_round = n * agent.rollout
         bar = stack.enter_context(
             logs.progress_bar(rounds * per_round, done * per_round, "steps", output.progress)
         )

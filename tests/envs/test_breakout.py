@@ -28,8 +28,9 @@ def play(keys):
             best = jnp.where(side == 0, 0, jnp.where(side > 0, 2, 1))
             action = jnp.where(number % 17 == 0, jax.random.randint(draw, (), 0, 3), best)
             before = state
+            step, anew = jax.random.split(draw)
             seen, state, reward, terminated, truncated, last = move(
-                jax.random.split(draw), state, action, ENV.params
+                step, state, action, ENV.params, ENV.reset(anew, ENV.params)
             )
             return state, {
                 "before": before,

@@ -28,17 +28,17 @@ def test_shapes_and_types_are_as_declared(name):
 def test_many_episodes_fit_into_a_scan(name):
     """A carry that changes its shape or type is an error while tracing."""
     env = envs.make(name)
-    move = jax.vmap(envs.auto_reset(env), in_axes=(0, 0, 0, None))
+    move = jax.vmap(envs.auto_reset(env), in_axes=(0, 0, 0, None, 0))
 
     def play(key, params):
-        keys = jax.random.split(key, (3, 2))
-        _, state = jax.vmap(env.reset, in_axes=(0, None))(keys[:, 0], params)
+        keys = jax.random.split(key, 3)
+        start = jax.vmap(env.reset, in_axes=(0, None))(keys, params)
 
         def body(state, _):
-            observation, state, *rest = move(keys, state, jnp.zeros(3, jnp.int32), params)
+            observation, state, *rest = move(keys, state, jnp.zeros(3, jnp.int32), params, start)
             return state, (observation, *rest)
 
-        return jax.lax.scan(body, state, length=2)[1]
+        return jax.lax.scan(body, start[1], length=2)[1]
 
     observation, reward, _, _, last = jax.eval_shape(play, KEY, env.params)
     assert observation.shape == last.shape == (2, 3, *env.observation.shape)
@@ -76,7 +76,7 @@ def test_auto_reset_keeps_the_true_last_observation():
         keys = jax.random.split(jax.random.fold_in(KEY, number))
         true_last = step(keys[0], previous, jnp.int32(1), env.params)[0]
         observation, state, reward, terminated, truncated, last = reset_step(
-            keys, previous, jnp.int32(1), env.params
+            keys[0], previous, jnp.int32(1), env.params, env.reset(keys[1], env.params)
         )
         np.testing.assert_array_equal(last, true_last)
         assert reward == 1
@@ -99,7 +99,7 @@ def test_auto_reset_after_the_end():
     env = catch.environment(rows=2, columns=3)
     _, state = env.reset(KEY, env.params)
     observation, state, reward, terminated, truncated, last = envs.auto_reset(env)(
-        jax.random.split(KEY), state, jnp.int32(0), env.params
+        KEY, state, jnp.int32(0), env.params, env.reset(KEY, env.params)
     )
     assert terminated
     assert not truncated

@@ -42,6 +42,21 @@ def test_the_newest_rows_are_kept(kind, capacity, n):
 
 
 @pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("skip", [2, 6, 14])
+def test_rows_that_are_skipped_are_never_drawn(kind, skip):
+    """The first rows are -1 and must not be seen, not even once the ring has come round."""
+    replay, values = KINDS[kind](8), [-1] * skip + list(range(20))
+    state, add = replay.init(jnp.int32(0), skip), jax.jit(replay.add)
+    for i in range(0, len(values), 2):
+        state = add(state, jnp.array(values[i : i + 2], jnp.int32))
+        seen = values[skip : i + 2][-8:]
+        if seen:
+            assert int(state.size) == len(seen)
+            drawn = np.unique(replay.sample(state, jax.random.key(i), 256).rows)
+            np.testing.assert_array_equal(drawn, np.sort(seen))
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_only_filled_rows_are_drawn_and_come_with_their_index(kind, filled):
     replay = KINDS[kind](70)
     state = filled(replay, 100 + np.arange(35))

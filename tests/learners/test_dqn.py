@@ -97,6 +97,31 @@ def test_episodes_and_rewards_are_counted():
     assert -0.8 < float(measured["reward"].sum() / measured["episodes"].sum()) < -0.3
 
 
+@pytest.mark.parametrize("prioritized", [False, True])
+@pytest.mark.parametrize("n_step", [1, 2, 4, 7])
+def test_the_warm_up_is_random_and_leaves_whole_transitions(n_step, prioritized):
+    """What can be drawn has been seen: an observation of Catch has a ball and a paddle, never zeros."""
+    catch, rollout, warmup = envs.make("Catch"), 3, 24
+    replay = (envs.prioritized if prioritized else envs.uniform)(192)
+    network = models.QNetwork(catch.actions, (8,))
+    sizes = {"environments": 8, "rollout": rollout, "batch_size": 16, "warmup": warmup, "n_step": n_step}
+    parts = dqn.agent(network, optax.sgd(0.1), replay, exploration=0.0, **sizes)
+    learner = dqn.learner(catch, parts)
+    state = jax.jit(learner.init)(jax.random.key(0), None)
+    skipped = -(-(n_step - 1) // rollout)  # steps in which no return is complete yet
+    assert (int(state.step), parts.warmup) == (0, warmup // rollout)
+    assert int(state.replay.size) == (warmup // rollout - skipped) * rollout * 8
+    sampled = [replay.sample(state.replay, jax.random.key(i), 64) for i in range(20)]
+    rows = jax.tree.map(lambda *x: np.concatenate(x), *(sample.rows for sample in sampled))
+    assert {*rows["observation"].reshape(len(rows["action"]), -1).sum(1)} == {2.0}
+    share = np.bincount(rows["action"], minlength=3) / len(rows["action"])
+    np.testing.assert_allclose(share, 1 / 3, atol=0.15)  # although epsilon is 0 from step 0 on
+    # Once the ring has come round, everything in it has been seen.
+    state, _ = jax.jit(many_steps(learner, 2 + 192 // (rollout * 8)).step)(state, None)
+    assert int(state.replay.size) == 192
+    assert {*state.replay.rows["observation"].reshape(192, -1).sum(1).tolist()} == {2.0}
+
+
 def test_exploration_follows_its_schedule():
     """Without exploration the best action is taken; with it, any."""
     falls = optax.linear_schedule(1.0, 0.0, 1)  # random in the first action only
@@ -124,7 +149,7 @@ def test_acting_and_learning_share_no_key():
     state = dqn.learner(PROBES["constant"].environment, parts).init(jax.random.key(0), None)
     for step in range(3):
         state = state.replace(step=jnp.int32(step))
-        acting, learning = parts.keys(state, 8)
+        acting, learning = parts.keys(state.key, state.step, 8)
         assert acting.shape == (4, 1 + 4 + 8)
         drawn += list(jax.random.key_data(acting.ravel())) + list(jax.random.key_data(learning))
         parts.inspect(state, None)

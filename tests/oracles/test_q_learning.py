@@ -175,7 +175,7 @@ def fixed_replay(rows, weights):
         return Sample(jax.tree.map(jnp.asarray, rows), jnp.arange(BATCH), jnp.asarray(weights))
 
     return Replay(
-        lambda row: jnp.zeros(BATCH),
+        lambda row, skip: jnp.zeros(BATCH),
         lambda state, rows: state,
         sample,
         lambda state, index, priorities: priorities,
@@ -207,15 +207,14 @@ def test_one_update_of_deep_q_learning(name, loss, double):
             tau=0.25,
             target_every=1,
         )
-        zeros = np.zeros((agent.warmup, 2))
-        seen = np.zeros((agent.warmup, 2, 4))
+        zeros, seen = np.zeros((1, 2)), np.zeros((1, 2, 4))
         transitions = Transition(seen, zeros.astype(np.int32), zeros, zeros > 0, zeros > 0, seen)
         transitions = jax.tree.map(jnp.asarray, transitions)
-        state = agent.init(jax.random.key(0), transitions, jnp.zeros((2, 4)), None)
+        state = agent.init(jax.random.key(0), jnp.zeros((2, 4)), None)
         params, target = doubles(state.net.params, 1), doubles(state.net.params, 2)
         state = state.replace(net=state.net.replace(params=params), target_params=target)
-        recent = jax.tree.map(lambda x: x[:1], transitions)
-        state, metrics = jax.jit(agent.learn)(state, recent, agent.keys(state, 0)[1])
+        keys = agent.keys(state.key, state.step, 0)[1]
+        state, metrics = jax.jit(agent.learn)(state, transitions, keys)
 
     theirs, weights = tensors(params, gradient=True), torch.tensor(weights)
     seen, after, returns, discount = (
