@@ -44,6 +44,7 @@ def learner(environment: Environment, agent: Agent) -> Learner:
     reset = jax.vmap(environment.reset, (0, None))
     advance = jax.vmap(auto_reset(environment), (0, 0, 0, None, 0))
 
+    @jax.jit
     def draw(key: Key, step: Any) -> tuple[tuple, Any, Key]:
         """What a step of acting needs, [rollout, ...], the starts of episodes, and keys to learn."""
         acting, learning = agent.keys(key, step, 2 * n)
@@ -51,7 +52,7 @@ def learner(environment: Environment, agent: Agent) -> Learner:
         starts = jax.vmap(reset, (0, None))(anew, environment.params)
         return (jnp.arange(agent.rollout), act, move, starts), starts, learning
 
-    @jax.jit  # traced once for the warm-up and the steps
+    @jax.jit  # as `draw`, so that it is traced and lowered once for the warm-up and the steps
     def play(state: DQNState) -> tuple[DQNState, Transition, Key]:
         def move(carry: tuple, now: tuple) -> tuple[tuple, Transition]:
             (env_state, observation), (i, act, move, start) = carry, now

@@ -174,6 +174,7 @@ def agent(
         q = _pick(_expected(output, support), row["action"]).mean()
         return (weights * each).mean(), (stats, {"priorities": priorities, "q": q})
 
+    @jax.jit
     def remember(state: DQNState, transitions: Transition) -> DQNState:
         joined = jax.tree.map(lambda old, new: jnp.concatenate([old, new]), state.recent, transitions)
         reward, terminated, truncated, after = map(jnp.asarray, joined[2:])

@@ -12,6 +12,7 @@ import pytest
 from jaxdl import envs, models
 from jaxdl.errors import InputError
 from jaxdl.learners import dqn, q_table
+from jaxdl.run.chunks import compiler_options
 from jaxdl.transforms import many_steps, over_settings
 
 DISCOUNT = 0.8
@@ -61,7 +62,7 @@ def test_every_combination_finds_the_values_of_every_probe(on):
     # The probes differ by their params only: one program learns them all.
     probes = list(PROBES.values())
     tables = jax.tree.map(lambda *x: jnp.stack(x), *(probe.environment.params for probe in probes))
-    learned = jax.jit(jax.vmap(learn))(tables)
+    learned = jax.jit(jax.vmap(learn), compiler_options=compiler_options(None))(tables)
     for i, (name, probe) in enumerate(PROBES.items()):
         params = jax.tree.map(lambda x, i=i: x[i], learned)
         found = parts.values(params, jnp.asarray(probe.observations), None)
