@@ -45,12 +45,11 @@ def learner(environment: Environment, agent: Agent) -> Learner:
     advance = jax.vmap(auto_reset(environment), (0, 0, 0, None, 0))
 
     @jax.jit
-    def draw(key: Key, step: Any) -> tuple[tuple, Any, Key]:
-        """What a step of acting needs, [rollout, ...], the starts of episodes, and keys to learn."""
+    def draw(key: Key, step: Any) -> tuple[Key, Key, tuple, Key]:
+        """What a step needs of chance: keys to act and to move, starts of episodes, keys to learn."""
         acting, learning = agent.keys(key, step, 2 * n)
         act, move, anew = jnp.split(acting, [1 + n, 1 + 2 * n], axis=1)
-        starts = jax.vmap(reset, (0, None))(anew, environment.params)
-        return (jnp.arange(agent.rollout), act, move, starts), starts, learning
+        return act, move, jax.vmap(reset, (0, None))(anew, environment.params), learning
 
     @jax.jit  # as `draw`, so that it is traced and lowered once for the warm-up and the steps
     def play(state: DQNState) -> tuple[DQNState, Transition, Key]:
@@ -62,12 +61,13 @@ def learner(environment: Environment, agent: Agent) -> Learner:
             seen = Transition(observation, actions, reward, terminated, truncated, last)
             return (env_state, following), seen
 
-        now, _, learning = draw(state.key, state.step)
-        (env_state, observation), seen = jax.lax.scan(move, (state.env_state, state.observation), now)
+        *drawn, learning = draw(state.key, state.step)
+        start, times = (state.env_state, state.observation), jnp.arange(agent.rollout)
+        (env_state, observation), seen = jax.lax.scan(move, start, (times, *drawn))
         return state.replace(env_state=env_state, observation=observation), seen, learning
 
     def init(key: Key, batch: None) -> DQNState:
-        starts = draw(key, jnp.int32(-agent.warmup - 1))[1]
+        starts = draw(key, jnp.int32(-agent.warmup - 1))[2]
         state = agent.init(key, *jax.tree.map(lambda x: x[0], starts))
         check_actions(agent.values, state.net.params, state.observation, environment.actions)
 
