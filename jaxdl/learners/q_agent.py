@@ -125,7 +125,9 @@ def agent(
     epsilons = exploration if callable(exploration) else lambda _: exploration
     rows = rollout * environments
     _check_counts(environments, rollout, updates, batch_size, n_step, target_every)
-    _check_shares(discount=discount, tau=tau, exploration=jax.jit(epsilons)(0))
+    # Operation by operation a schedule would be compiled in eight parts.
+    first = jax.jit(exploration)(0) if callable(exploration) else exploration
+    _check_shares(discount=discount, tau=tau, exploration=first)
     require_number("warmup", warmup, 0, whole=True, remedy="try the default")
     skipped, steps = warmup_steps(warmup, environments, rollout, batch_size, n_step)
     _check_buffer(replay.capacity, rows, environments, batch_size, n_step, (steps - skipped) * rows)

@@ -238,6 +238,12 @@ def test_bad_numbers_are_refused_before_anything_is_compiled(name):
         dqn.agent(models.QNetwork(3), optax.sgd(0.1), envs.uniform(1024), **{name: value})
 
 
+@pytest.mark.parametrize("epsilon", [-0.1, "x", None, True])
+def test_a_bad_epsilon_is_named_as_it_was_given(epsilon):
+    with pytest.raises(InputError, match=f"exploration: got {epsilon!r}, expected a number"):
+        dqn.agent(models.QNetwork(3), optax.sgd(0.1), envs.uniform(1024), exploration=epsilon)
+
+
 def test_a_network_for_other_actions_is_refused():
     parts = dqn.agent(models.QNetwork(7), optax.sgd(0.1), envs.uniform(1024))
     with pytest.raises(InputError, match="actions=3"):
