@@ -31,7 +31,7 @@ import optax
 from experiments import _dqn
 from experiments.benchmarks import _q_peers as peers
 from experiments.benchmarks._interleave import compiled as timed
-from experiments.benchmarks._interleave import ratio
+from experiments.benchmarks._interleave import phases, ratio
 from jaxdl import envs, models
 from jaxdl.learners import dqn
 from jaxdl.run.chunks import compiler_options
@@ -39,6 +39,7 @@ from jaxdl.run.config import environment, write_json
 from jaxdl.transforms import many_steps
 
 ROUNDS = 3
+STARTS = 7  # rounds of `starting`
 BASELINES = "Stable-Baselines3 (its defaults)"
 STEPS = {"ours": 65_536, BASELINES: peers.DOCUMENTED}  # of the environment; the others take as many as peers
 CART = envs.make("CartPole-v1")
@@ -88,12 +89,38 @@ def main() -> None:
         "loop over ours, the scan's settings, with compilation": ratio(both[loop], both[same]),
         "loop over ours, the scan's settings, without": ratio(run[loop], run[same]),
     }
-    for name, row in {**rows, **ratios}.items():
+    starts = starting()
+    for name, row in {**rows, **ratios, **starts}.items():
         print(f"{name}: {row}")
     write_json(
         Path(__file__).parent / "results" / "dqn.json",
-        {**environment(), "rounds": ROUNDS, "systems": rows, "ratios": ratios},
+        {**environment(), "rounds": ROUNDS, "systems": rows, "ratios": ratios, "starts": starts},
     )
+
+
+def starting() -> dict[str, dict[str, list[float]]]:
+    """Seconds until one seed's whole training could run, the first time and from the cache.
+
+    Ours and the scan in turns; by phase the median, least and most of the rounds, after one to warm up.
+    """
+    key = jax.random.key(0)
+    ways = {
+        "ours": lambda: phases(whole(ours()), key, options=compiler_options(None)),
+        "scan (PureJaxRL's settings)": lambda: phases(peers.scanned, key),
+    }
+    found: dict[str, list[dict[str, float]]] = {name: [] for name in ways}
+    for round_ in range(STARTS + 1):
+        for name, way in ways.items():
+            row = way()
+            if round_:
+                found[name].append(row)
+    return {
+        name: {
+            phase: np.quantile([row[phase] for row in rows], [0.5, 0, 1]).round(3).tolist()
+            for phase in rows[0]
+        }
+        for name, rows in found.items()
+    }
 
 
 def ours() -> tuple[Any, Any, int]:
@@ -126,16 +153,21 @@ def ours_as_scanned() -> tuple[Any, Any, int]:
 
 def compiled(parts: tuple[Any, Any, int], seed: int) -> tuple[float, float, Any]:
     """Compile as `fit` does, and run, a learner's whole training, from the key to the last update."""
-    learner, agent, steps = parts
-    whole = many_steps(learner, steps)
+    key = jax.random.key(seed)
+    compiling, running, params = timed(whole(parts), key, options=compiler_options(None))
+    return compiling, running, lambda observation: parts[1].values(params, observation, None)
+
+
+def whole(parts: tuple[Any, Any, int]) -> Callable[[jax.Array], Any]:
+    """A learner's whole training, key -> params."""
+    learner, _, steps = parts
+    training = many_steps(learner, steps)
 
     def train(key: jax.Array) -> Any:
-        state, _ = whole.step(learner.init(key, None), None)
+        state, _ = training.step(learner.init(key, None), None)
         return state.net.params
 
-    key = jax.random.key(seed)
-    compiling, running, params = timed(train, key, options=compiler_options(None))
-    return compiling, running, lambda observation: agent.values(params, observation, None)
+    return train
 
 
 def compiled_scan(seed: int) -> tuple[float, float, Any]:
