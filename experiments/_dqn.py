@@ -10,7 +10,7 @@ import optax
 
 from jaxdl import envs, models, plots
 from jaxdl.learners import dqn
-from jaxdl.learners.q_agent import warmup_steps
+from jaxdl.learners.q_checks import warmup_steps
 from jaxdl.run import Fitted, Output, fit
 from jaxdl.transforms import Loop, each_seed
 

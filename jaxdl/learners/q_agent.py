@@ -21,6 +21,7 @@ from jaxdl.envs.returns import n_step as n_step_returns
 from jaxdl.envs.transition import Transition
 from jaxdl.errors import require, require_choice, require_number
 from jaxdl.learner import INIT, NOISE, Key, Metrics, Net, Params, init_net, inspect_net, stream, update_net
+from jaxdl.learners.q_checks import check_buffer, check_counts, check_shares, warmup_steps
 
 LOSSES = {"huber": optax.losses.huber_loss, "squared": optax.losses.squared_error}
 
@@ -124,13 +125,14 @@ def agent(
     require_choice("loss", loss, LOSSES)
     epsilons = exploration if callable(exploration) else lambda _: exploration
     rows = rollout * environments
-    _check_counts(environments, rollout, updates, batch_size, n_step, target_every)
+    check_counts(environments=environments, rollout=rollout, updates=updates)
+    check_counts(batch_size=batch_size, n_step=n_step, target_every=target_every)
     # Operation by operation a schedule would be compiled in eight parts.
     first = jax.jit(exploration)(0) if callable(exploration) else exploration
-    _check_shares(discount=discount, tau=tau, exploration=first)
+    check_shares(discount=discount, tau=tau, exploration=first)
     require_number("warmup", warmup, 0, whole=True, remedy="try the default")
     skipped, steps = warmup_steps(warmup, environments, rollout, batch_size, n_step)
-    _check_buffer(replay.capacity, rows, environments, batch_size, n_step, (steps - skipped) * rows)
+    check_buffer(replay.capacity, rows, environments, batch_size, n_step, (steps - skipped) * rows)
     if support is not None:
         rising = "two numbers, the lowest return first"
         finite = -math.inf < support[0] < support[1] < math.inf
@@ -233,21 +235,6 @@ def agent(
     return Agent(init, values, keys, act, remember, learn, inspect, steps, rollout, environments)
 
 
-def warmup_steps(
-    warmup: int, environments: int, rollout: int, batch_size: int, n_step: int
-) -> tuple[int, int]:
-    """Steps whose transitions are skipped, and all steps of the warm-up, with >= `warmup` actions.
-
-    Skipped are those before the n_step - 1 transitions are there that a return may need; the
-    others fill a batch.
-
-    >>> warmup_steps(64, environments=16, rollout=8, batch_size=64, n_step=8)
-    (1, 8)
-    """
-    skipped = -(-(n_step - 1) // rollout)
-    return skipped, max(-(-warmup // rollout), skipped + -(-batch_size // (rollout * environments)))
-
-
 def random_actions(keys: Key, actions: int) -> jax.Array:
     """One of 0..actions-1 for each key, int32 of the same shape, alike to one part in 2**32 / actions.
 
@@ -291,28 +278,3 @@ def _pick(outputs: jax.Array, actions: jax.Array) -> jax.Array:
     chosen = jax.nn.one_hot(actions, outputs.shape[1], dtype=bool)
     # A sum over a mask: its gradient is a mask too, where that of an index is a scatter.
     return jnp.where(chosen.reshape(*chosen.shape, *[1] * (outputs.ndim - 2)), outputs, 0).sum(1)
-
-
-def _check_counts(*counts: int) -> None:
-    names = ("environments", "rollout", "updates", "batch_size", "n_step", "target_every")
-    for name, count in zip(names, counts, strict=True):
-        require_number(name, count, 1, whole=True, remedy="try the default")
-
-
-def _check_shares(**shares: Any) -> None:
-    for name, value in shares.items():
-        require_number(name, value, 0, 1, remedy="try the default")
-
-
-def _check_buffer(
-    capacity: int, rows: int, environments: int, batch_size: int, n_step: int, warm: int
-) -> None:
-    larger = "enlarge the buffer"
-    require(batch_size <= capacity, "batch_size", batch_size, f"at most the capacity {capacity}", larger)
-    fits = n_step * environments <= capacity
-    require(fits, "n_step", n_step, f"at most {capacity // environments}, what the buffer holds", larger)
-    parts = f"a multiple of {rows}, the transitions of one step"
-    require(
-        capacity % rows == 0, "capacity", capacity, parts, "change it, or the environments or the rollout"
-    )
-    require(warm <= capacity, "warmup", warm // environments, f"at most {capacity // environments}", larger)
