@@ -166,6 +166,19 @@ class Checkpoints:
         self._manager.reload()
 
 
+def require_unused(folder: Path, exist: bool) -> None:
+    """Raise `InputError` if a new run finds checkpoints: orbax would keep those instead of its own."""
+    remedy = "resume that run, or choose another folder"
+    require(not exist, "out", str(folder), "a folder without checkpoints of another run", remedy)
+
+
+def require_seed(seed: int, host: dict[str, Any]) -> None:
+    """Raise `InputError` if a run is resumed with another seed than it began with."""
+    began = host.get("seed", seed)
+    remedy = "leave the seed as it was, or choose another folder"
+    require(seed == began, "seed", seed, f"{began}, which the run began with", remedy)
+
+
 def flatten(state: Any) -> Arrays:
     """The arrays of a pytree on the host, by dotted path; typed keys as their key data."""
     leaves = jax.tree_util.tree_leaves_with_path(state)

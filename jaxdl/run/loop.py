@@ -77,7 +77,8 @@ def fit(
         by name one value per seed, becomes a row of kind "observed".
 
     Raises:
-      InputError: arguments out of range, or nothing intact to resume from.
+      InputError: arguments out of range, a folder that holds another run, or nothing intact to resume
+        from.
       NonFiniteLoss: at the first NaN, with step and layer.
       Interrupted: SIGTERM or Ctrl-C, after saving.
 

@@ -21,7 +21,7 @@ from jaxdl.envs.environment import check_actions
 from jaxdl.errors import require, require_number
 from jaxdl.learner import State
 from jaxdl.run import log as logs
-from jaxdl.run.checkpoint import Checkpoints, unflatten
+from jaxdl.run.checkpoint import Checkpoints, require_seed, require_unused, unflatten
 from jaxdl.run.interrupt import Interrupted, Watch
 from jaxdl.run.lock import held
 from jaxdl.run.output import QUIET, Output
@@ -55,7 +55,7 @@ def play(
 
     Raises:
       InputError: an environment without discrete actions, a network for other actions, too few
-        steps, or nothing intact to resume from.
+        steps, a folder that holds another run, or nothing intact to resume from.
       FloatingPointError: the loss is not finite.
       Interrupted: SIGTERM or Ctrl-C, after saving.
     """
@@ -73,15 +73,19 @@ def play(
             output.folder.mkdir(parents=True, exist_ok=True)
             stack.enter_context(held(output.folder))
             checkpoints = stack.enter_context(Checkpoints(output.folder / "checkpoints"))
-            if output.resume and checkpoints.exist():
+            require_unused(output.folder, checkpoints.exist() and not output.resume)
+            if checkpoints.exist():
                 restored = checkpoints.restore(output.report)
+                require_seed(seed, restored.host)
         done = restored.step if restored else 0
         copies = stack.enter_context(Copies([make() for _ in range(n)], seed, done))
-        state = jax.jit(agent.init)(jax.random.key(seed), copies.observation, None)
+        start = jax.random.key(seed), copies.observation, None
+        params = jax.eval_shape(agent.init, *start).net.params
+        check_actions(agent.values, params, copies.observation, copies.actions)
+        state = jax.jit(agent.init)(*start)
         remember = jax.jit(agent.remember, donate_argnums=0)
         for _ in range(agent.warmup):
             state = remember(state, _stack([copies.step(copies.random()) for _ in range(agent.rollout)]))
-        check_actions(agent.values, state.net.params, copies.observation, copies.actions)
         if restored:
             # What is not complete yet is that of the episodes which have just begun. A copy: the
             # restored arrays may be NumPy's memory, which must not be donated.
@@ -108,7 +112,7 @@ def play(
             if step % every == 0 or step == rounds or watch.received is not None:
                 log.flush()
                 if checkpoints is not None:
-                    checkpoints.save(step, state, {})
+                    checkpoints.save(step, state, {"seed": seed})
             if watch.received is not None:
                 raise Interrupted(watch.received, step, checkpoints is not None)
     return Played(state, copies.returns)

@@ -14,7 +14,7 @@ from jaxdl.learner import Batch, Learner, State
 from jaxdl.run import config as configs
 from jaxdl.run import log as logs
 from jaxdl.run import nonfinite, processes
-from jaxdl.run.checkpoint import Checkpoints, Restored, flatten, unflatten
+from jaxdl.run.checkpoint import Checkpoints, Restored, flatten, require_seed, require_unused, unflatten
 from jaxdl.run.chunks import compiler_options
 from jaxdl.run.doctor import Doctor
 from jaxdl.run.evaluation import Evaluate, over_split
@@ -44,7 +44,7 @@ class Training:
         self.seconds_before = 0.0  # of the run until it was interrupted
         keys = jax.vmap(jax.random.key)(np.arange(seed, seed + seeds, dtype=np.uint32))
         runs = over_seeds(learner, seeds, loop)
-        self.learner, self.select, self.step = learner, select, 0
+        self.learner, self.select, self.seed, self.step = learner, select, seed, 0
         self.state = jax.jit(runs.init, compiler_options=compiler_options(example))(keys, example)
         self.best_state = self.state
         self.best = Best.none_yet(seeds, select) if select else None
@@ -62,6 +62,9 @@ class Training:
           stack: closes what is opened here.
           output: of the run.
           form: what computes it, for `config.json`; another one on a resume is a warning.
+
+        Raises:
+          InputError: a folder that cannot be made, that holds another run, or nothing intact to resume.
         """
         if output.folder is not None:
             try:
@@ -69,6 +72,10 @@ class Training:
             except OSError as error:
                 raise InputError("out", str(output.folder), "a folder that can be made", str(error)) from None
             stack.enter_context(held(output.folder))
+            if processes.first():
+                self.checkpoints = stack.enter_context(Checkpoints(output.folder / "checkpoints"))
+            exist = processes.same_record(bool(self.checkpoints and self.checkpoints.exist()))
+            require_unused(output.folder, exist and not output.resume)
             if output.resume:
                 whole = {"form": form, "deterministic": (output.config or {}).get("deterministic", False)}
                 for difference in configs.differences(output.folder / CONFIG, whole):
@@ -76,9 +83,7 @@ class Training:
             if output.config is not None:
                 model = None if output.model is None else describe(output.model)
                 configs.write_json(output.folder / CONFIG, {**output.config, "model": model, "form": form})
-            if processes.first():
-                self.checkpoints = stack.enter_context(Checkpoints(output.folder / "checkpoints"))
-            if output.resume and processes.same_record(bool(self.checkpoints and self.checkpoints.exist())):
+            if exist:
                 self._restore(output)
         self.log = stack.enter_context(logs.Log(output.folder, self.step, output.logger))
 
@@ -140,7 +145,7 @@ class Training:
         self.log.flush()
         if self.checkpoints is not None and self.saved < self.step:
             best = dataclasses.asdict(self.best) if self.best else None
-            record = {"best": best, "seconds": self.seconds()}
+            record = {"best": best, "seconds": self.seconds(), "seed": self.seed}
             self.checkpoints.save(self.step, self._arrays(), record)
             self.saved = self.step
 
@@ -173,6 +178,7 @@ class Training:
             restored = self.checkpoints.restore(output.report)
             unflatten(self._arrays(), restored.arrays)  # refused here, before the others are told
         step, host = processes.same_record([restored.step, restored.host])
+        require_seed(self.seed, host)
         arrays = unflatten(self._arrays(), processes.same(restored.arrays))
         self.state, self.best_state = arrays["state"], arrays.get("best", arrays["state"])
         self.best = Best(**host["best"]) if host["best"] else None

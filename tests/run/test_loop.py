@@ -1,5 +1,6 @@
 """The host loop: resume, kill, stop, select, log."""
 
+import dataclasses
 import json
 import os
 import signal
@@ -45,6 +46,19 @@ def same_bits(a, b):
         if jnp.issubdtype(x.dtype, jax.dtypes.prng_key):
             x, y = jax.random.key_data(x), jax.random.key_data(y)
         assert np.asarray(x).tobytes() == np.asarray(y).tobytes()
+
+
+def test_a_folder_keeps_the_run_that_it_holds(tmp_path):
+    output = Output(tmp_path, progress=False, report=lambda message: None)
+    first = run(output=output)
+    kept = (tmp_path / "metrics.jsonl").read_bytes()
+    for options in ({"output": output}, {"output": output, "seed": 7}):
+        with pytest.raises(InputError, match=r"out: got .* a folder without checkpoints of another run"):
+            run(**options)
+    with pytest.raises(InputError, match="seed: got 7, expected 0, which the run began with"):
+        run(steps=40, seed=7, output=dataclasses.replace(output, resume=True))
+    assert (tmp_path / "metrics.jsonl").read_bytes() == kept
+    same_bits(run(output=dataclasses.replace(output, resume=True)).state, first.state)
 
 
 def test_a_resumed_run_is_the_uninterrupted_one(tmp_path):

@@ -1,5 +1,7 @@
 """Environments outside of JAX: the same agent, driven from the host."""
 
+import dataclasses
+
 import jax
 import numpy as np
 import optax
@@ -65,6 +67,15 @@ def test_a_saved_agent_goes_on_learning(tmp_path):
     assert steps == list(range(1, int(second.state.step) + 1))
 
 
+def test_a_folder_keeps_the_agent_that_it_holds(tmp_path):
+    out = Output(tmp_path, progress=False, report=lambda message: None)
+    play(cart_pole, agent(), steps=200, output=out)
+    with pytest.raises(InputError, match=r"out: got .* a folder without checkpoints of another run"):
+        play(cart_pole, agent(), steps=200, seed=7, output=out)
+    with pytest.raises(InputError, match="seed: got 7, expected 0, which the run began with"):
+        play(cart_pole, agent(), steps=300, seed=7, output=dataclasses.replace(out, resume=True))
+
+
 def test_a_resumed_agent_never_joins_two_episodes(tmp_path):
     """Each row of the replay buffer begins and ends in the same episode, by the number it observes."""
     for resume, steps in ((False, 200), (True, 400)):
@@ -96,8 +107,10 @@ def test_refuses_what_it_cannot_play():
     with pytest.raises(InputError, match="action space"):
         play(lambda: gymnasium.make("Pendulum-v1"), agent(), steps=400)
     three = dqn.agent(models.QNetwork(3), optax.sgd(0.1), envs.uniform(1024), environments=2)
+    begun = Numbered.episodes
     with pytest.raises(InputError, match="actions: got 3, expected 2"):
-        play(cart_pole, three, steps=4000)
+        play(Numbered, three, steps=4000)
+    assert Numbered.episodes == begun + 2  # before the warm-up
     with pytest.raises(InputError, match="steps: got 20, expected at least 40"):
         play(cart_pole, agent(), steps=20)
 
