@@ -9,6 +9,7 @@ import numpy as np
 import optax
 
 from jaxdl import envs, models, plots
+from jaxdl.errors import require
 from jaxdl.learners import dqn
 from jaxdl.learners.q_checks import warmup_steps
 from jaxdl.run import Fitted, Output, fit
@@ -17,6 +18,15 @@ from jaxdl.transforms import Loop, each_seed
 # What brings the numbers that are observed to about one, and the mean return that counts as
 # solved (gymnasium's reward thresholds).
 SCALES = {"CartPole-v1": (0.5, 0.5, 5.0, 0.5), "MountainCar-v0": (1.0, 15.0)}
+# What the returns, with a discount of 0.99, lie between; C51 learns nothing of those outside.
+SUPPORTS = {
+    "CartPole-v1": (0.0, 100.0),
+    "MountainCar-v0": (-100.0, 0.0),
+    "Acrobot-v1": (-100.0, 0.0),
+    "Catch": (-1.0, 1.0),
+    "GridWorld": (-2.0, 1.0),
+    "Breakout": (0.0, 20.0),
+}
 SOLVED = {"CartPole-v1": 475, "Acrobot-v1": -100, "MountainCar-v0": -110, "Catch": 0.99}
 DRAWN = {"CartPole-v1": plots.cart_pole, "Acrobot-v1": plots.acrobot}
 
@@ -39,8 +49,8 @@ class Config:
     dueling: bool = False  # value and advantage apart (Wang et al. 2016)
     noisy: bool = False  # noise in the weights instead of epsilon (Fortunato et al. 2018)
     atoms: int = 1  # above 1: the distribution of the return (Bellemare et al. 2017)
-    lowest: float = 0.0  # return of the first atom
-    highest: float = 100.0  # return of the last atom
+    lowest: float | None = None  # return of the first atom; None: what the environment allows
+    highest: float | None = None  # return of the last atom; None: what the environment allows
     double: bool = True  # one network chooses, the other values (van Hasselt et al. 2016)
     n_step: int = 8  # rewards that are summed before the target network is asked
     loss: str = "squared"  # or huber
@@ -87,12 +97,23 @@ def make(config: Any) -> tuple[envs.Environment, Any, dqn.Agent]:
         n_step=config.n_step,
         double=config.double,
         loss=config.loss,
-        support=(config.lowest, config.highest) if config.atoms > 1 else None,
+        support=_support(config) if config.atoms > 1 else None,
         tau=config.tau,
         target_every=config.target_every,
         exploration=0.0 if config.noisy else optax.linear_schedule(1.0, config.epsilon, few),
     )
     return environment, network, agent
+
+
+def _support(config: Any) -> tuple[float, float]:
+    """Lowest and highest return of C51."""
+    ends = {}
+    for name, known in zip(("lowest", "highest"), SUPPORTS.get(config.env, (None, None)), strict=True):
+        given = getattr(config, name)
+        ends[name] = known if given is None else given
+        remedy = f"only those of {', '.join(SUPPORTS)} are known"
+        require(ends[name] is not None, f"--{name}", given, f"a return of {config.env}", remedy)
+    return ends["lowest"], ends["highest"]
 
 
 def count(config: Any) -> int:

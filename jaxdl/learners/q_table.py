@@ -6,10 +6,13 @@ number, "without searching ahead" (003:1684).
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 from flax import struct
+from jax.core import Tracer
 
 from jaxdl.envs import Environment, auto_reset
+from jaxdl.envs.tables import Table
 from jaxdl.errors import require, require_number
 from jaxdl.learner import INIT, NOISE, Key, Learner, Metrics, stream
 
@@ -44,10 +47,12 @@ def learner(
         of the best policy even if all are.
 
     Returns:
-      A learner on `QTableState`, whose batch is None. Its "loss" is the squared difference.
+      A learner on `QTableState`, whose batch is None. Its "loss" is the squared difference; it is NaN
+      where the number of a state is beyond the table.
 
     Raises:
-      InputError: an observation that is no state number, or shares out of range.
+      InputError: an observation that is no state number, fewer states than the environment (one of
+        `envs.tables`) names, or shares out of range.
 
     >>> from jaxdl.envs import gridworld
     >>> grid = gridworld.environment(["S.G"], one_hot=False)
@@ -60,7 +65,8 @@ def learner(
     is_number = seen.shape == () and jnp.issubdtype(seen.dtype, jnp.integer)
     remedy = "use learners.dqn, or an environment that names its states (one_hot=False)"
     require(is_number, "observation", f"{seen.dtype}{seen.shape}", "the number of a state, int32 []", remedy)
-    require_number("states", states, 1, whole=True, remedy="count them")
+    named = _named(environment)
+    require_number("states", states, named, whole=True, remedy="count those that the environment names")
     rates, epsilons = _schedule(learning_rate), _schedule(exploration)
     checked = {"learning_rate": rates(0), "discount": discount, "exploration": epsilons(0)}
     for name, value in checked.items():
@@ -75,18 +81,28 @@ def learner(
     def step(state: QTableState, batch: None) -> tuple[QTableState, Metrics]:
         explore, choose, move, anew = jax.random.split(stream(state.key, NOISE, state.step), 4)
         here, table = state.observation, state.params
+
+        def q(number: jax.Array) -> jax.Array:
+            return table.at[number].get(mode="fill", fill_value=jnp.nan)
+
         random = jax.random.randint(choose, (), 0, environment.actions)
         exploring = jax.random.uniform(explore) < epsilons(state.step)
-        action = jnp.where(exploring, random, table[here].argmax()).astype(jnp.int32)
+        action = jnp.where(exploring, random, q(here).argmax()).astype(jnp.int32)
         start = environment.reset(anew, environment.params)
         after = advance(move, state.env_state, action, environment.params, start)
         observation, env_state, reward, terminated, _, last = after
-        error = reward + discount * jnp.where(terminated, 0, table[last].max()) - table[here, action]
+        error = reward + discount * jnp.where(terminated, 0, q(last).max()) - q(here)[action]
         table = table.at[here, action].add(rates(state.step) * error)
         moved = state.replace(step=state.step + 1, params=table, env_state=env_state, observation=observation)
         return moved, {"loss": jnp.square(error), "reward": reward}
 
     return Learner(init, step, resident=True)
+
+
+def _named(environment: Environment) -> int:
+    """States that an environment can name, as far as that is known."""
+    known = isinstance(environment.params, Table) and not isinstance(environment.params.observations, Tracer)
+    return int(np.max(environment.params.observations)) + 1 if known else 1
 
 
 def _schedule(value: optax.ScalarOrSchedule) -> optax.Schedule:

@@ -67,6 +67,8 @@ OPTIONS = {
     "buffer that does not fit": (["dqn", "--capacity", "1000"], "--capacity", ["1000", "a multiple of"]),
     "falling support": (["dqn", "--atoms", "51", "--lowest", "5", "--highest", "1"], "support",
         ["(5.0, 1.0)"]),
+    "returns that nobody knows": (["dqn", "--env", "Chain", "--atoms", "51"], "--lowest",
+        ["a return of Chain", "Catch"]),
     "endless return": (["dqn", "--highest", "inf"], "--highest", ["inf", "a finite number"]),
     "unknown loss": (["dqn", "--loss", "hubre"], "--loss", ["'hubre'", "did you mean 'huber'?"]),
     "no environments": (["dqn", "--environments", "0"], "--environments", ["0", ">= 1"]),

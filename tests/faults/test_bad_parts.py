@@ -97,7 +97,7 @@ LEARNERS = {
     "temperature of 0": (lambda: token(np.zeros((1, 1), int), 0.0), "temperature", ["0.0", "> 0"]),
     "empty prompt": (lambda: token(np.zeros((1, 0), int)), "prompt", ["(1, 0)", "one token"]),
     "table for half a state": (lambda: q_table.learner(gridworld.environment(one_hot=False), 0.5), "states",
-        ["0.5", "count them"]),
+        ["0.5", "count those"]),
     "table of observations": (lambda: q_table.learner(catch.environment(), 9), "observation",
         ["one_hot=False"]),
     "unknown loss": (agent(loss="hubre"), "loss", ["did you mean 'huber'?"]),

@@ -2,6 +2,7 @@
 
 import itertools
 from functools import cache, partial
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -260,8 +261,33 @@ def test_a_table_learns_what_value_iteration_finds():
 def test_a_table_needs_states_and_shares():
     with pytest.raises(InputError, match="number of a state"):
         q_table.learner(envs.make("GridWorld"), 12)
+    with pytest.raises(InputError, match="states: got 5, expected an integer >= 12"):
+        q_table.learner(envs.gridworld.environment(one_hot=False), 5)
     with pytest.raises(InputError, match="learning_rate"):
         q_table.learner(envs.gridworld.environment(one_hot=False), 12, learning_rate=1.5)
+
+
+def test_a_state_beyond_the_table_is_no_number():
+    """Where the states of an environment are not known beforehand."""
+    grid = envs.gridworld.environment(one_hot=False)
+    unknown = grid._replace(params=Wrapped(grid.params, grid.params.time_limit))
+    unknown = unknown._replace(
+        reset=lambda key, params: grid.reset(key, params.inner),
+        step=lambda key, state, action, params: grid.step(key, state, action, params.inner),
+    )
+    losses = {}
+    for states in (5, 12):
+        learner = many_steps(q_table.learner(unknown, states), 20)
+        _, losses[states] = jax.jit(learner.step)(learner.init(jax.random.key(0), None), None)
+    assert np.isnan(losses[5]["loss"]).any()
+    assert np.isfinite(losses[12]["loss"]).all()
+
+
+class Wrapped(NamedTuple):
+    """Parameters that are no table."""
+
+    inner: envs.tables.Table
+    time_limit: int
 
 
 def test_two_keys_see_different_things():
