@@ -1,6 +1,7 @@
 """What the deep Q-learning scripts are made of: their options, training, curves, and a film."""
 
 import dataclasses
+from functools import partial
 from typing import Any
 
 import jax
@@ -171,12 +172,17 @@ def curves(runs: dict[str, Fitted], config: Any) -> Any:
     return plots.series({title: lines}, "steps of the environment")
 
 
+FILMED = 500  # steps of a film at most, CartPole's time limit
+
+
 def film(environment: envs.Environment, agent: dqn.Agent, states: Any, name: str) -> np.ndarray | None:
     """One greedy episode of each seed as images, uint8 [time, seeds, height, width, channels].
 
-    None where nobody drew the environment and what it observes is no image.
+    One that is over stands still until the last one is, or `FILMED` steps are. None where nobody
+    drew the environment and what it observes is no image.
     """
-    observations = np.asarray(_watch(environment, agent, states))
+    observations, over = map(np.asarray, _watch(environment, agent, states))
+    observations = observations[: 1 + np.count_nonzero(~over.all(1))]
     if name in DRAWN:
         return DRAWN[name](observations)[::3]
     if len(environment.observation.shape) == 3:
@@ -186,21 +192,20 @@ def film(environment: envs.Environment, agent: dqn.Agent, states: Any, name: str
     return None
 
 
-def _watch(environment: envs.Environment, agent: dqn.Agent, states: Any) -> jax.Array:
-    """What the greedy policy sees, [time, seeds, ...], from one start for all seeds."""
-    step = envs.auto_reset(environment)
+def _watch(environment: envs.Environment, agent: dqn.Agent, states: Any) -> tuple[jax.Array, jax.Array]:
+    """What the greedy policy sees from one start for all, [time, seeds, ...], and whether it is over."""
+    keys = jax.random.split(jax.random.key(1), FILMED)
 
-    def episode(state: Any) -> jax.Array:
+    def episode(state: Any) -> tuple[jax.Array, jax.Array]:
         observation, env_state = environment.reset(jax.random.key(0), environment.params)
 
-        def move(carry: tuple, i: jax.Array) -> tuple[tuple, jax.Array]:
-            env_state, observation = carry
+        def move(carry: tuple, key: jax.Array) -> tuple[tuple, tuple[jax.Array, jax.Array]]:
+            env_state, observation, over = carry
             action = agent.values(state.net.params, observation[None], None)[0].argmax().astype(jnp.int32)
-            move, anew = jax.random.split(jax.random.fold_in(jax.random.key(1), i))
-            start = environment.reset(anew, environment.params)
-            observation_after, env_state, *_ = step(move, env_state, action, environment.params, start)
-            return (env_state, observation_after), observation
+            after, moved, _, *ends = environment.step(key, env_state, action, environment.params)
+            kept = jax.tree.map(partial(jnp.where, over), (env_state, observation), (moved, after))
+            return (*kept, over | ends[0] | ends[1]), (observation, over)
 
-        return jax.lax.scan(move, (env_state, observation), jnp.arange(300))[1]
+        return jax.lax.scan(move, (env_state, observation, jnp.bool_(False)), keys)[1]
 
-    return jnp.swapaxes(jax.jit(jax.vmap(episode))(states), 0, 1)
+    return jax.tree.map(lambda x: jnp.swapaxes(x, 0, 1), jax.jit(jax.vmap(episode))(states))

@@ -43,6 +43,7 @@ def run(config: Config, out: Output) -> Report:
         plots.animation(out.folder / "figures" / "episodes.gif", frames, columns=4, milliseconds=60)
     facts = {
         "environment_steps": config.environments * config.rollout * (agent.warmup + _dqn.count(config)),
+        **({} if solved is None else {"solved": f"{np.sum(last >= solved)} of {config.seeds}"}),
         "greedy_returns": [round(float(x), 2) for x in last],
         "parameters": fitted.parameters,
         "training_seconds": round(fitted.seconds, 2),

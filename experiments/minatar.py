@@ -4,7 +4,7 @@ Reproduces: 003:1696-1702, deep Q-learning with images, in MinAtar's small form 
 Paper: Young, Tian 2019, MinAtar: an Atari-inspired testbed for thorough and reproducible RL.
 Command: python -m experiments minatar
 Expected: a return above 10 after 1,000,000 steps, sticky actions 0.1 (no published table to match).
-Time: 5 minutes on 2 CPU cores
+Time: 10 minutes on 2 CPU cores
 
 MinAtar's own schedule at a fifth of its 5,000,000 frames, but with Adam and a falling rate instead of
 its RMSprop (about 25 minutes a seed, not run): --loss huber --environments 1 --rollout 1 --updates 1

@@ -14,7 +14,7 @@ from experiments.benchmarks._cases import Case, Way
 from jaxdl import data, models
 from jaxdl.learner import Batch, Key, Learner, State, TrainState, init_state, unit_range
 from jaxdl.learners import gan, sequence, supervised, vae
-from jaxdl.run.chunks import chunk_length, feed, flops_per_step
+from jaxdl.run.chunks import bytes_fed, chunk_length, feed, flops_per_step
 from jaxdl.run.spread import Spread
 from jaxdl.run.training import count_parameters
 from jaxdl.transforms import many_steps, over_seeds, resident
@@ -169,7 +169,8 @@ def _host(case: Case) -> Way:
 def _fitted(one: Learner, case: Case, source: Any, example: Batch, devices: int = 1) -> Way:
     one = one._replace(step=jax.jit(one.step))  # traced once, as `fit` has it
     state, parameters = _begin(one, case, example)
-    capacity = chunk_length(flops_per_step(one, example) * case.seeds, case.steps)
+    flops = flops_per_step(one, example) * case.seeds
+    capacity = chunk_length(flops, case.steps, bytes_fed(one, example))
     spread = Spread(one, example, capacity, case.seeds, "auto", devices)
     state, batches, taken = spread.put(state), feed(one, source, capacity), 0
 

@@ -5,7 +5,6 @@ environment is on the device (`jaxdl.learners.dqn`) or outside (`jaxdl.run.play`
 from it is learned here.
 """
 
-import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -21,7 +20,7 @@ from jaxdl.envs.returns import n_step as n_step_returns
 from jaxdl.envs.transition import Transition
 from jaxdl.errors import require, require_choice, require_number
 from jaxdl.learner import INIT, NOISE, Key, Metrics, Net, Params, init_net, inspect_net, stream, update_net
-from jaxdl.learners.q_checks import check_buffer, check_counts, check_shares, warmup_steps
+from jaxdl.learners.q_checks import check_buffer, check_counts, check_shares, check_support, warmup_steps
 
 LOSSES = {"huber": optax.losses.huber_loss, "squared": optax.losses.squared_error}
 
@@ -117,7 +116,7 @@ def agent(
       tau, target_every: once in so many updates the target network moves by the share tau
         towards the network: (1, 500) copies it at times, (0.05, 1) follows slowly.
       exploration: epsilon, or a schedule of it over the steps of all environments together, of
-        which the first value is checked.
+        which the first and the last value are checked.
 
     Raises:
       InputError: numbers out of range, or a replay buffer that does not fit them.
@@ -127,16 +126,14 @@ def agent(
     rows = rollout * environments
     check_counts(environments=environments, rollout=rollout, updates=updates)
     check_counts(batch_size=batch_size, n_step=n_step, target_every=target_every)
-    # Operation by operation a schedule would be compiled in eight parts.
-    first = jax.jit(exploration)(0) if callable(exploration) else exploration
-    check_shares(discount=discount, tau=tau, exploration=first)
+    check_shares(discount=discount, tau=tau)
+    for epsilon in _ends(exploration):
+        check_shares(exploration=epsilon)
     require_number("warmup", warmup, 0, whole=True, remedy="try the default")
     skipped, steps = warmup_steps(warmup, environments, rollout, batch_size, n_step)
     check_buffer(replay.capacity, rows, environments, batch_size, n_step, (steps - skipped) * rows)
     if support is not None:
-        rising = "two numbers, the lowest return first"
-        finite = -math.inf < support[0] < support[1] < math.inf
-        require(finite, "support", support, rising, "take the returns that are possible")
+        check_support(support)
 
     @jax.jit  # traced and lowered once for each number of rows, not once for each use
     def outputs(params: Params, observation: jax.Array, key: Key | None) -> jax.Array:
@@ -174,7 +171,10 @@ def agent(
             moved = row["return"][:, None] + row["discount"][:, None] * _atoms(output, support)[None]
             project = jax.vmap(losses.categorical_projection, (None, 0, 0))
             wanted = project(_atoms(output, support), jax.nn.softmax(following), moved)
-            each = priorities = optax.losses.softmax_cross_entropy(chosen, wanted)
+            each = optax.losses.softmax_cross_entropy(chosen, wanted)
+            # As in Rainbow, without the entropy of what is wanted: nothing can be learned from that.
+            divergence = optax.losses.kl_divergence(jax.nn.log_softmax(chosen), wanted)
+            priorities = jnp.maximum(divergence, 0)
         q = _pick(_expected(output, support), row["action"]).mean()
         return (weights * each).mean(), (stats, {"priorities": priorities, "q": q})
 
@@ -246,6 +246,14 @@ def random_actions(keys: Key, actions: int) -> jax.Array:
     True
     """
     return (jax.random.key_data(keys)[..., 0] % actions).astype(jnp.int32)
+
+
+def _ends(exploration: optax.ScalarOrSchedule) -> tuple[Any, ...]:
+    """The first and the last value of epsilon."""
+    if not callable(exploration):
+        return (exploration,)
+    # Operation by operation a schedule would be compiled in eight parts.
+    return tuple(map(jax.jit(exploration), jnp.array([0, 2**31 - 1], jnp.int32)))
 
 
 def _noise(key: Key) -> Key:

@@ -1,5 +1,8 @@
 """Which numbers of deep Q-learning are refused, alone or together, before anything is compiled."""
 
+import math
+from collections.abc import Sequence
+from numbers import Real
 from typing import Any
 
 from jaxdl.errors import require, require_number
@@ -30,6 +33,15 @@ def check_shares(**shares: Any) -> None:
     """Raise `InputError` unless each is in 0..1; what is traced passes."""
     for name, share in shares.items():
         require_number(name, share, 0, 1, remedy="try the default")
+
+
+def check_support(support: Any) -> None:
+    """Raise `InputError` unless it is two finite numbers, the lower one first."""
+    numbers = isinstance(support, Sequence) and len(support) == 2
+    numbers = numbers and all(isinstance(end, Real) and math.isfinite(end) for end in support)
+    rising = numbers and support[0] < support[1]
+    expected = "two numbers, the lowest return first"
+    require(rising, "support", support, expected, "take the returns that are possible")
 
 
 def check_buffer(

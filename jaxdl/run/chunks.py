@@ -15,11 +15,13 @@ from jaxdl.run import processes
 
 Batches = Callable[[int], Iterator[Batch]]  # step to start at -> its batch and those after it
 
-# Aimed at for a chunk on a CPU: short beside the time a signal may take, and a few steps even of an LSTM
-# over a long text, which is a fifth slower one step at a time.
+# Aimed at for a chunk: short beside the time a signal may take, and a few steps even of an LSTM over a
+# long text, which is a fifth slower one step at a time.
 SECONDS = 1.5
-FLOPS_PER_SECOND = 1e11  # of a CPU with two cores
-SECONDS_PER_STEP = 20e-6  # at least, for the smallest network
+# Floating-point operations per second, and seconds of the smallest step: of a CPU with two cores, and of
+# an accelerator, which a chunk must not keep waiting.
+CPU, ACCELERATOR = (1e11, 20e-6), (1e13, 100e-6)
+FED = 256 * 2**20  # bytes of the batches that are put on a device together, if it does not hold the data
 SHARED = 2e9  # FLOPs of a step, below which devices made of a CPU's cores lose by sharing its batch
 
 
@@ -62,17 +64,25 @@ def count_flops(jaxpr: Any) -> float:
     return total
 
 
-def chunk_length(flops: float, every: int) -> int:
+def chunk_length(flops: float, every: int, batch_bytes: int = 0) -> int:
     """Steps per dispatch: enough that dispatching costs nothing, few enough to answer a signal soon.
 
     Args:
       flops: of one step of all seeds; NaN if unknown.
-      every: steps between evaluations, which a chunk never crosses. An accelerator takes them all.
+      every: steps between evaluations, which a chunk never crosses.
+      batch_bytes: that are put on the device for each step, 0 for a resident learner.
+
+    >>> chunk_length(1e9, 400), chunk_length(1e9, 400, batch_bytes=2**25)
+    (150, 8)
     """
-    if jax.default_backend() != "cpu":
-        return every
-    seconds = max(np.nan_to_num(flops) / FLOPS_PER_SECOND, SECONDS_PER_STEP)
-    return int(np.clip(SECONDS / seconds, 1, every))
+    rate, least = CPU if jax.default_backend() == "cpu" else ACCELERATOR
+    seconds = max(np.nan_to_num(flops) / rate, least)
+    return int(np.clip(min(SECONDS / seconds, FED // max(1, batch_bytes)), 1, every))
+
+
+def bytes_fed(learner: Learner, batch: Batch) -> int:
+    """Bytes of a batch that is put on the device for its step; 0 if the data are there."""
+    return 0 if learner.resident else sum(np.asarray(x).nbytes for x in jax.tree.leaves(batch))
 
 
 def devices_to_use(devices: int, flops: float, seeds: int) -> int:

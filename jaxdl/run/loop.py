@@ -17,7 +17,15 @@ from jaxdl.errors import require, require_number
 from jaxdl.learner import Batch, Learner, State
 from jaxdl.run import log as logs
 from jaxdl.run import processes
-from jaxdl.run.chunks import Batches, chunk_length, devices_to_use, feed, first_batch, flops_per_step
+from jaxdl.run.chunks import (
+    Batches,
+    bytes_fed,
+    chunk_length,
+    devices_to_use,
+    feed,
+    first_batch,
+    flops_per_step,
+)
 from jaxdl.run.doctor import Doctor
 from jaxdl.run.evaluation import Evaluate
 from jaxdl.run.illnesses import Diagnosis
@@ -111,7 +119,7 @@ def fit(
     check_rows(validation, "validation")
     learner = learner._replace(step=jax.jit(learner.step))  # traced once, for whoever asks
     flops = flops_per_step(learner, example)
-    capacity = chunk_length(flops * seeds, every)
+    capacity = chunk_length(flops * seeds, every, bytes_fed(learner, example))
     batches = feed(learner, data, capacity)
     devices = output.devices if example is None else devices_to_use(output.devices, flops, seeds)
     if devices < output.devices:

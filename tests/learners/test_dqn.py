@@ -23,6 +23,7 @@ OPTIONS = ("double", "dueling", "steps", "prioritized", "atoms", "noisy")
 
 def agent(double=False, dueling=False, steps=False, prioritized=False, atoms=False, noisy=False, **given):
     """A small agent for the probes; each option on or off."""
+    soft = steps ^ prioritized ^ atoms ^ noisy
     network = models.QNetwork(2, (16,), dueling=dueling, atoms=61 if atoms else 1, noisy=noisy)
     replay = (envs.prioritized if prioritized else envs.uniform)(512)
     options = {
@@ -35,10 +36,10 @@ def agent(double=False, dueling=False, steps=False, prioritized=False, atoms=Fal
         "n_step": 3 if steps else 1,
         "double": double,
         "support": (-1.5, 6.0) if atoms else None,
-        # The other two options alternate, so that every combination meets both of either.
-        "loss": "huber" if double == prioritized else "squared",
-        "tau": 0.1 if dueling == steps else 1.0,
-        "target_every": 1 if dueling == steps else 4,
+        # A fractional factorial design: any four of the eight options meet in every way.
+        "loss": "huber" if double ^ dueling ^ steps ^ prioritized else "squared",
+        "tau": 0.1 if soft else 1.0,
+        "target_every": 1 if soft else 4,
         "exploration": 1.0,
     }
     optimizer = optax.adam(optax.linear_schedule(1e-2, 1e-4, 2000))
@@ -176,21 +177,44 @@ def test_the_target_network_follows_or_is_copied():
                 np.testing.assert_array_equal(target, new if share else old)
 
 
+def test_updates_are_counted_from_one_step_to_the_next():
+    """The target network is copied at the third update, the first one of the second step."""
+    learner = catcher(tau=1.0, target_every=3, updates=2)
+    begun = learner.init(jax.random.key(0), None)
+    once, _ = jax.jit(learner.step)(begun, None)
+    twice, _ = jax.jit(learner.step)(once, None)
+    for first, after, last, target in zip(
+        *map(jax.tree.leaves, (begun.net.params, once.target_params, twice.net.params, twice.target_params)),
+        strict=True,
+    ):
+        np.testing.assert_array_equal(after, first)
+        assert not np.array_equal(target, first)
+        assert not np.array_equal(target, last)
+
+
+def test_a_noisy_agent_explores_by_its_noise():
+    network = models.QNetwork(3, (8,), noisy=True)
+    parts = dqn.agent(network, optax.sgd(0.1), envs.uniform(1024), environments=4, exploration=0.0)
+    state = dqn.learner(envs.make("Catch"), parts).init(jax.random.key(0), None)
+    observation = jax.random.normal(jax.random.key(1), (4, 50))
+    keys = jax.random.split(jax.random.key(2), (20, 5))
+    actions = jax.vmap(lambda keys: parts.act(state, observation, 0, keys))(keys)
+    assert len(np.unique(actions, axis=0)) > 1
+
+
 def test_hyper_parameters_are_traced():
-    """A sweep over learning rates, discounts and target rates is one program."""
+    """A sweep over learning rates, discounts, target rates and epsilons is one program."""
     catch = envs.make("Catch")
 
-    def make(learning_rate, discount, tau):
+    def make(learning_rate, discount, tau, epsilon):
         optimizer = optax.inject_hyperparams(optax.sgd)(learning_rate=learning_rate)
         network = models.QNetwork(catch.actions, (8,))
         sizes = {"environments": 2, "rollout": 2, "updates": 1, "batch_size": 4, "warmup": 4}
-        return dqn.learner(
-            catch, dqn.agent(network, optimizer, envs.uniform(64), discount=discount, tau=tau, **sizes)
-        )
+        sizes |= {"discount": discount, "tau": tau, "exploration": epsilon}
+        return dqn.learner(catch, dqn.agent(network, optimizer, envs.uniform(64), **sizes))
 
-    sweep = over_settings(
-        make, {"learning_rate": [0.1, 0.1], "discount": [0.0, 0.9], "tau": [0.5, 0.5]}, "vmap"
-    )
+    settings = {"learning_rate": [0.1] * 2, "discount": [0.0, 0.9], "tau": [0.5] * 2, "epsilon": [0.0, 1.0]}
+    sweep = over_settings(make, settings, "vmap")
     states = jax.jit(sweep.init)(jax.random.key(0), None)
     states, measured = jax.jit(sweep.step)(states, None)
     assert measured["loss"].shape == (2,)
@@ -225,6 +249,11 @@ BAD = {
 def test_a_support_must_rise_and_fit_the_network():
     with pytest.raises(InputError, match="lowest return first"):
         dqn.agent(models.QNetwork(3, atoms=5), optax.sgd(0.1), envs.uniform(1024), support=(1.0, -1.0))
+    for support in (1.0, ("0", "1"), (0.0, 1.0, 2.0), (0.0, float("nan")), (0.0, float("inf"))):
+        with pytest.raises(
+            InputError, match=r"support: got .* expected two numbers, the lowest return first"
+        ):
+            dqn.agent(models.QNetwork(3, atoms=5), optax.sgd(0.1), envs.uniform(1024), support=support)
     for atoms, support in ((1, (-1.0, 1.0)), (5, None)):
         network = models.QNetwork(3, atoms=atoms)
         parts = dqn.agent(network, optax.sgd(0.1), envs.uniform(1024), support=support)
@@ -243,6 +272,12 @@ def test_bad_numbers_are_refused_before_anything_is_compiled(name):
 def test_a_bad_epsilon_is_named_as_it_was_given(epsilon):
     with pytest.raises(InputError, match=f"exploration: got {epsilon!r}, expected a number"):
         dqn.agent(models.QNetwork(3), optax.sgd(0.1), envs.uniform(1024), exploration=epsilon)
+
+
+def test_a_schedule_of_epsilon_is_checked_at_both_ends():
+    for bad in (optax.linear_schedule(1.5, 0.1, 100), optax.linear_schedule(1.0, -3.0, 100)):
+        with pytest.raises(InputError, match=r"exploration: got .* expected a number in \[0, 1\]"):
+            dqn.agent(models.QNetwork(3), optax.sgd(0.1), envs.uniform(1024), exploration=bad)
 
 
 def test_a_network_for_other_actions_is_refused():

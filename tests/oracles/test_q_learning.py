@@ -239,7 +239,7 @@ def test_one_update_of_deep_q_learning(name, loss, double):
         values = returns[:, None] + discount[:, None] * atoms
         wanted = algorithm_1(atoms, following[each, best].softmax(-1), values)
         losses = -(wanted * output[each, action].log_softmax(-1)).sum(-1)
-        priorities = losses
+        priorities = losses + torch.special.xlogy(wanted, wanted).sum(-1)
     value = (weights * losses).mean()
     value.backward()
     np.testing.assert_allclose(metrics["loss"], value.detach(), rtol=1e-9)

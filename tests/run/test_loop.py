@@ -1,6 +1,7 @@
 """The host loop: resume, kill, stop, select, log."""
 
 import dataclasses
+import itertools
 import json
 import os
 import signal
@@ -79,7 +80,7 @@ def test_a_resumed_run_is_the_uninterrupted_one(tmp_path):
 
 def test_chunks_do_not_change_the_numbers(monkeypatch):
     whole = run()
-    monkeypatch.setattr("jaxdl.run.loop.chunk_length", lambda flops, every: 7)
+    monkeypatch.setattr("jaxdl.run.loop.chunk_length", lambda *_: 7)
     same_bits(whole.state, run(every=11).state)
 
 
@@ -88,7 +89,7 @@ def test_chunks_do_not_change_the_numbers_of_convolutions_and_batch_norm(monkeyp
     data = {**DATA, "input": RNG.uniform(size=(48, 8, 8, 1)).astype(np.float32)}
     convolutional = resident(supervised.learner(model, optax.adam(1e-2)), 8, order.rows)
     whole = fit(convolutional, data, steps=12, seeds=2)
-    monkeypatch.setattr("jaxdl.run.loop.chunk_length", lambda flops, every: 5)
+    monkeypatch.setattr("jaxdl.run.loop.chunk_length", lambda *_: 5)
     same_bits(whole.state, fit(convolutional, data, steps=12, seeds=2, every=7).state)
 
 
@@ -288,3 +289,27 @@ def test_chunks_are_short_on_a_cpu():
     assert chunk_length(1e9, 400) == 150
     assert chunk_length(1e3, 400) == 400
     assert chunk_length(float("nan"), 400) == 400
+
+
+def test_chunks_of_an_accelerator_are_longer_and_short_too(monkeypatch):
+    monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
+    assert chunk_length(1e9, 10**6) == 15_000
+    assert chunk_length(1e13, 10**6) == 1
+
+
+def test_a_chunk_of_fed_batches_is_bounded_by_its_bytes(monkeypatch):
+    batch = {name: x[:8] for name, x in DATA.items()}
+    one = sum(x.nbytes for x in batch.values())
+    monkeypatch.setattr("jaxdl.run.chunks.FED", 3 * one)
+    stacked = []
+
+    def batches(step):
+        for _ in itertools.count():
+            stacked.append(batch)
+            yield batch
+
+    fed = supervised.learner(MODEL, optax.adam(1e-2))
+    fitted = fit(fed, batches, steps=30, batch_size=8)
+    assert len(stacked) == 1 + 30  # the first is looked at
+    assert [row["step"] for row in fitted.rows if row["kind"] == "train"] == list(range(3, 33, 3))
+    assert chunk_length(1e3, 400, 10 * one) == 1
