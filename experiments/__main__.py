@@ -93,7 +93,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return run_one(words[0], words[1:])
     except InputError as error:
         message = str(error)
-        if error.field.isidentifier():  # the library says batch_size, the command line --batch-size
+        # The library says batch_size, the command line --batch-size.
+        if error.field.isidentifier() and error.field not in ("experiment", "option", "data"):
             message = message.replace(error.field, "--" + error.field.replace("_", "-"), 1)
         print(f"error: {message}", file=sys.stderr)
         return 2
@@ -163,6 +164,8 @@ def run_parsed(
 
 def execute(module: Any, name: str, config: Any, options: Any, out: Path) -> int:
     """Run an experiment with a config into a folder, write its result, print its claims."""
+    import jax
+
     from jaxdl.run import Interrupted, NonFiniteLoss, Output, cache, doctor, processes, report
     from jaxdl.run import config as configs
 
@@ -178,6 +181,8 @@ def execute(module: Any, name: str, config: Any, options: Any, out: Path) -> int
         data_dir=options.data_dir,
         config={**configs.describe(name, config), "deterministic": options.deterministic},
     )
+    if getattr(config, "precision", "float32") == "bf16" and jax.default_backend() == "cpu":
+        output.report("bf16 is for accelerators: on a CPU it usually takes longer than float32")
     start = time.perf_counter()
     if output.resume and (out / "result.json").exists():  # a finished run that goes on
         seconds = configs.read_json(out / "result.json", "--resume").get("seconds")

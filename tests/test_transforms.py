@@ -74,6 +74,22 @@ def test_up_to_steps_serves_every_count_with_the_same_bits():
     assert (first["loss"][2:] == 0).all()
 
 
+@pytest.mark.parametrize("devices", [1, 4])
+def test_accumulated_gradients_are_those_of_one_large_batch(devices):
+    """`optax.MultiSteps`: four micro-batches move the weights once, as all their rows together do."""
+    one = supervised.learner(MODEL, optax.MultiSteps(optax.adam(0.1), 4).gradient_transformation())
+    pieces = [jax.tree.map(lambda x, i=i: x[8 * i : 8 * i + 8], BATCH) for i in range(4)]
+    begun = jax.jit(one.init)(KEY, pieces[0])
+    mesh = jax.make_mesh((devices,), ("data",), axis_types=(AxisType.Auto,), devices=jax.devices()[:devices])
+    step, state = jax.jit(over_devices(one, mesh).step), begun
+    for piece in pieces:
+        leaves_equal(state.net.params, begun.net.params)
+        state, _ = step(state, piece)
+    large = supervised.learner(MODEL, optax.adam(0.1))
+    expected, _ = jax.jit(large.step)(jax.jit(large.init)(KEY, BATCH), BATCH)
+    leaves_equal(state.net.params, expected.net.params, 1e-6)
+
+
 def test_ema_follows_the_parameters():
     averaged = ema(learner(), decay=0.5)
     state = averaged.init(KEY, BATCH)

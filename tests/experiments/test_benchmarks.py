@@ -134,3 +134,18 @@ def test_the_command_lists_and_refuses(capsys):
     assert runner.main(["benchmarks", "dqn", "--quick"]) == 2
     assert set(QUICK) < set(CASES)
     assert benchmarks.benchmarks().keys().isdisjoint(runner.scripts().keys() - {"doctor", "dqn"})
+
+
+def test_a_row_that_is_slow_broken_or_of_other_work_is_a_fault():
+    even = {"ratio": 0.99, "min": 0.9, "max": 1.1}
+    slow = {"ratio": 0.8, "min": 0.7, "max": 0.9}
+    row = {"over_naive": {"ours": even, "ours, step by step": slow}, "failed": {"torch": "does not run"}}
+    assert families.faults(row | {"difference": 1e-7}) == []
+    assert families.faults(row | {"difference": None}) == []
+    (found,) = families.faults(row | {"over_naive": {"ours, host road": slow}, "difference": 0.0})
+    assert found == "ours, host road: slower than the naive flax loop"
+    for form in ("ours", "naive flax"):
+        assert families.faults(row | {"failed": {form: ""}, "difference": 0.0}) == [f"{form}: does not run"]
+    for difference in (0.1, float("inf")):
+        (found,) = families.faults(row | {"difference": difference})
+        assert found.startswith("other work")
