@@ -1,12 +1,15 @@
 """Convolution and max pooling that stay fast on the CPU, also inside a `lax.scan`.
 
 Both equal flax's own layers in value and gradient. Each has a plain form, XLA's own, and a fast
-one (`jaxdl.models.canonical`), and `resolve` is the one place that decides between them. The
-fast forms know reverse mode only, to any order; `implementation="plain"` is the way to
-`jax.jvp`, `jax.jacfwd` and `jax.hessian`.
+one (`jaxdl.models.canonical`), and `resolve` is the one place that decides between them, here and for
+recurrent networks. The fast forms know reverse mode only, to any order; `implementation="plain"`, or
+the environment variable JAXDL_LAYERS=plain for all models at once, is the way to `jax.jvp`,
+`jax.jacfwd` and `jax.hessian`.
 """
 
+import os
 from collections.abc import Sequence
+from numbers import Integral
 
 import flax.linen as nn
 import jax
@@ -23,10 +26,13 @@ Padding = str | int | Sequence[Pair]  # "SAME", "VALID", one border on all sides
 IMPLEMENTATIONS = ("auto", "fast", "plain")
 
 
-def resolve(implementation: str = "auto") -> str:
-    """The form of a layer, "fast" or "plain"; "auto" is the fast one on the CPU only.
+def resolve(implementation: str = "auto", accelerator: str = "plain") -> str:
+    """The form of a layer, "fast" or "plain".
 
-    On other backends XLA's own layers need no help.
+    Args:
+      implementation: one of them, or "auto": what the environment variable JAXDL_LAYERS says while
+        the model is traced, or else the fast form on the CPU.
+      accelerator: the form on other backends, where XLA's own convolutions need no help.
 
     Raises:
       InputError: not one of `IMPLEMENTATIONS`.
@@ -35,17 +41,20 @@ def resolve(implementation: str = "auto") -> str:
     'plain'
     """
     require_choice("implementation", implementation, IMPLEMENTATIONS)
+    if implementation == "auto":
+        implementation = os.environ.get("JAXDL_LAYERS", "auto")
+        require_choice("JAXDL_LAYERS", implementation, IMPLEMENTATIONS)
     if implementation != "auto":
         return implementation
-    return "fast" if jax.default_backend() == "cpu" else "plain"
+    return "fast" if jax.default_backend() == "cpu" else accelerator
 
 
 class Conv(nn.Module):
     """2-d convolution without kernel flip, `nn.Conv` with gradients that are fast on the CPU.
 
     Parameters "kernel" [kernel height, kernel width, in, features] and "bias" [features] have
-    the names, shapes and initial values of `nn.Conv`. One thing differs: an integer
-    `kernel_size` is the side of a square.
+    the names, shapes and initial values of `nn.Conv`. An integer `kernel_size` is the side of a
+    square; dilation, groups and a dtype of its own are left out.
 
     The response of a filter is the sum of the products over its receptive field (003:426), for
     several input channels also over these (003:532).
@@ -159,10 +168,16 @@ def max_pool(
 def pair(size: int | Pair) -> Pair:
     """Height and width; an integer stands for both.
 
+    Raises:
+      InputError: neither an integer nor two.
+
     >>> pair(3), pair((1, 2))
     ((3, 3), (1, 2))
     """
-    return (size, size) if isinstance(size, int) else (size[0], size[1])
+    sides = tuple(size) if isinstance(size, Sequence) else (size, size)
+    whole = len(sides) == 2 and all(isinstance(side, Integral) for side in sides)
+    require(whole, "size", size, "an integer, or height and width", "give two integers")
+    return int(sides[0]), int(sides[1])  # NumPy's too
 
 
 def explicit_padding(x: jax.Array, window: Pair, strides: Pair, padding: Padding) -> Pads:

@@ -12,7 +12,8 @@ import jax
 import jax.numpy as jnp
 
 from jaxdl.errors import require, require_choice, require_number
-from jaxdl.models.cells import CELLS, Carry, unroll
+from jaxdl.models.cells import CELLS, Carry, plain_unroll, unroll
+from jaxdl.models.layers import resolve
 
 
 class RecurrentLayer(nn.Module):
@@ -26,6 +27,7 @@ class RecurrentLayer(nn.Module):
     features: int
     reverse: bool = False
     forget_bias: float = 1.0
+    implementation: str = "auto"
 
     @nn.compact
     def __call__(
@@ -52,8 +54,9 @@ class RecurrentLayer(nn.Module):
         projected = projected.reshape(*by_row.shape[:-1], -1).swapaxes(0, -2)
         if tokens is not None:
             projected = projected[tokens]
-        unrolled: Any = unroll(cell, self.reverse, projected, recurrent, inner, carry, mask)
-        outputs, last = unrolled
+        plain = resolve(self.implementation, accelerator="fast") == "plain"
+        loop: Any = plain_unroll if plain else unroll
+        outputs, last = loop(cell, self.reverse, projected, recurrent, inner, carry, mask)
         return outputs if mask is None else jnp.where(mask, outputs, 0), last
 
     def _orthogonal(self, key: jax.Array, shape: tuple[int, int]) -> jax.Array:
@@ -90,6 +93,7 @@ class RecurrentNet(nn.Module):
     embedding: int = 64  # numbers that stand for a token
     dropout: float = 0.0  # probability that a number of a layer's output is set to zero
     forget_bias: float = 1.0  # of the LSTM, at first: it begins by remembering (Gers et al., 2000)
+    implementation: str = "auto"  # see `jaxdl.models.layers.resolve`
 
     @nn.compact
     def __call__(
@@ -129,7 +133,9 @@ class RecurrentNet(nn.Module):
             sides = []
             for suffix in ("", "_backward") if self.bidirectional else ("",):
                 name = f"{self.cell}{layer}{suffix}"
-                cell = RecurrentLayer(self.cell, self.features, bool(suffix), self.forget_bias, name=name)
+                cell = RecurrentLayer(
+                    self.cell, self.features, bool(suffix), self.forget_bias, self.implementation, name=name
+                )
                 side, last = cell(y, carry[len(after)], mask, tokens)
                 sides.append(side)
                 after.append(last)

@@ -11,7 +11,7 @@ import pytest
 from jax import lax
 
 from jaxdl import InputError
-from jaxdl.models import Conv, conv, max_pool
+from jaxdl.models import Conv, QNetwork, conv, max_pool
 from jaxdl.models.layers import resolve
 
 CONVOLUTIONS = [  # height and width, kernel, strides, padding
@@ -288,6 +288,23 @@ def test_auto_is_fast_on_the_cpu_only(monkeypatch):
     assert resolve("auto") == "plain"
     assert "custom_vjp_call" not in program()
     assert resolve("fast") == "fast"
+    assert resolve("auto", accelerator="fast") == "fast"
+
+
+def test_the_environment_decides_for_a_model_that_has_no_field_for_it(monkeypatch):
+    net, image = QNetwork(2, (4,), features=(2,)), jnp.ones((2, 4, 4, 1))
+    variables = net.init(jax.random.key(0), image)
+    call = partial(net.apply, variables)
+    monkeypatch.setenv("JAXDL_LAYERS", "fast")
+    assert (resolve(), resolve("plain")) == ("fast", "plain")
+    with pytest.raises(TypeError, match="forward-mode"):
+        jax.jvp(call, (image,), (image,))
+    monkeypatch.setenv("JAXDL_LAYERS", "plain")
+    assert (resolve(), resolve("fast")) == ("plain", "fast")
+    jax.jvp(call, (image,), (image,))
+    monkeypatch.setenv("JAXDL_LAYERS", "quick")
+    with pytest.raises(InputError, match="JAXDL_LAYERS: got 'quick'"):
+        resolve()
 
 
 IMAGE, KERNEL = jnp.ones((1, 4, 4, 1)), jnp.ones((3, 3, 1, 1))
@@ -301,6 +318,8 @@ IMAGE, KERNEL = jnp.ones((1, 4, 4, 1)), jnp.ones((3, 3, 1, 1))
         (lambda: max_pool(IMAGE, implementation="slow"), "implementation: got 'slow'"),
         (lambda: conv(IMAGE, KERNEL, padding="same"), "padding: got 'same', expected one of SAME, VALID"),
         (lambda: conv(IMAGE, KERNEL, padding=-1), "padding: got -1, expected pixels >= 0"),
+        (lambda: max_pool(IMAGE, (2, 2, 7)), r"size: got \(2, 2, 7\), expected an integer, or height"),
+        (lambda: max_pool(IMAGE, 2.0), "size: got 2.0, expected an integer, or height"),
         (lambda: conv(IMAGE[0], KERNEL), "missing batch or channel axis"),
         (lambda: max_pool(IMAGE[..., 0]), "missing batch or channel axis"),
         (

@@ -1,5 +1,7 @@
 """Recurrent networks: what a carry, a mask and a direction mean, and how they start."""
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -121,6 +123,25 @@ def test_gradients_are_those_of_the_plain_loop(cell, reverse):
 
     for one, other in zip(jax.tree.leaves(loss(ours)), jax.tree.leaves(loss(plain)), strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-4)
+
+
+def test_the_plain_form_has_forward_mode_too():
+    net, x = RecurrentNet(features=4, outputs=2, layers=2), jax.random.normal(jax.random.key(0), (3, 5, 2))
+    variables, plain = net.init(jax.random.key(1), x), net.clone(implementation="plain")
+
+    def loss(net, variables):
+        return jnp.square(net.apply(variables, x)[0]).sum()
+
+    value, gradient = jax.value_and_grad(partial(loss, plain))(variables)
+    expected = jax.value_and_grad(partial(loss, net))(variables)
+    for one, other in zip(jax.tree.leaves((value, gradient)), jax.tree.leaves(expected), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-5)
+    # The change along the gradient is its squared length.
+    _, change = jax.jvp(partial(loss, plain), (variables,), (gradient,))
+    length = sum(jnp.square(x).sum() for x in jax.tree.leaves(gradient))
+    np.testing.assert_allclose(change, length, rtol=1e-4)
+    with pytest.raises(TypeError, match="forward-mode"):
+        jax.jvp(partial(loss, net), (variables,), (gradient,))
 
 
 def test_parameters_at_first():
