@@ -1,4 +1,4 @@
-"""The families benchmark as a page: a table and a figure from its results, docs/benchmarks.md."""
+"""The families benchmark as a page: tables and a figure from its results, in docs/ and the README."""
 
 import json
 import re
@@ -11,6 +11,7 @@ from experiments.benchmarks.families import best, verdict
 from jaxdl import plots
 
 RESULTS, DOCS = Path(__file__).parent / "results", Path(__file__).parents[2] / "docs"
+PAGE, README = DOCS / "benchmarks.md", DOCS.parent / "README.md"
 COMMAND = "python -m experiments.benchmarks.families --page"
 
 
@@ -19,13 +20,13 @@ def write() -> int:
     found = [json.loads((RESULTS / f"{name}.json").read_text()) for name in ("families", "families-all")]
     rows, wall = (each["families"] for each in found)
     insert({"table": table(rows), "all cores": all_cores(wall)}, COMMAND)
+    insert({"speed": short(found[0])}, COMMAND, README)
     plots.save(figure(rows), DOCS / "benchmarks.png")
     return 0
 
 
-def insert(blocks: Mapping[str, str], command: str) -> None:
-    """Put what a command made into docs/benchmarks.md, between its marks, and print it."""
-    path = DOCS / "benchmarks.md"
+def insert(blocks: Mapping[str, str], command: str, path: Path = PAGE) -> None:
+    """Put what a command made into a page, between its marks, and print it."""
     text = path.read_text()
     for name, made in blocks.items():
         begin, end = (f"<!-- {each}: made by {command} -->" for each in (name, "end"))
@@ -73,6 +74,17 @@ def table(rows: Mapping[str, Any]) -> str:
         ]
         lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines)
+
+
+def short(found: Mapping[str, Any]) -> str:
+    """Markdown: the two ratios of every family that was measured, and on what."""
+    lines = ["| examples per CPU-second, one pinned core | over eager PyTorch | over the naive flax loop |"]
+    lines += ["|---|---|---|"]
+    for name, row in found["families"].items():
+        over = f"{best(row)[1]:.2f} | {row['over_naive']['ours']['ratio']:.2f}"
+        lines.append(f"| {CASES[name].title} | {over} |")
+    versions = ", ".join(f"{name} {found['versions'][name]}" for name in ("jax", "torch"))
+    return "\n".join([*lines, "", f"{found['device']}; {versions}; medians."])
 
 
 def all_cores(rows: Mapping[str, Any]) -> str:

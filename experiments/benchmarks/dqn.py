@@ -94,7 +94,14 @@ def main() -> None:
         print(f"{name}: {row}")
     write_json(
         Path(__file__).parent / "results" / "dqn.json",
-        {**environment(), "rounds": ROUNDS, "systems": rows, "ratios": ratios, "starts": starts},
+        {
+            **environment(),
+            "peers": peers.versions(),
+            "rounds": ROUNDS,
+            "systems": rows,
+            "ratios": ratios,
+            "starts": starts,
+        },  # fmt: skip
     )
 
 

@@ -122,7 +122,22 @@ def test_the_table_says_what_holds_and_what_does_not():
 def test_the_committed_results_are_the_table_of_the_page():
     found = json.loads((_page.RESULTS / "families.json").read_text())
     assert {"versions", "device"} <= found.keys()
-    assert _page.table(found["families"]) in (_page.DOCS / "benchmarks.md").read_text()
+    wall = json.loads((_page.RESULTS / "families-all.json").read_text())
+    page = _page.PAGE.read_text()
+    assert _page.table(found["families"]) in page
+    assert _page.all_cores(wall["families"]) in page
+    assert _page.short(found) in _page.README.read_text()
+
+
+def test_the_committed_results_are_those_of_deep_q_learnings_page():
+    found = json.loads((_page.RESULTS / "dqn.json").read_text())
+    page = (_page.DOCS / "deep-q-learning.md").read_text()
+    for row in found["systems"].values():
+        assert ", ".join(f"{score:.0f}" for score in row["greedy"]) in page
+    for name, phases in found["starts"].items():
+        cells = [phases[phase] for phase in ("lower", "compile", "from the cache")]
+        shown = " | ".join(f"{median:.2f} ({least:.2f} to {most:.2f})" for median, least, most in cells)
+        assert f" | {shown} |" in page, name
 
 
 def test_the_command_lists_and_refuses(capsys):
