@@ -101,7 +101,7 @@ def main() -> None:
             "systems": rows,
             "ratios": ratios,
             "starts": starts,
-        },  # fmt: skip
+        },
     )
 
 
