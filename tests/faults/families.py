@@ -91,6 +91,37 @@ FAMILIES: dict[str, Callable[..., Fitted]] = {
 }
 
 
+def shared_lstm(output: Output) -> Fitted:
+    """Its batches are shared. With plain SGD, as in the laws: Adam divides by gradients."""
+    codes = labels(ROWS, 6)
+    model = models.RecurrentNet(8, 5, vocabulary=5, embedding=4)
+    learner = resident(sequence.learner(model, optax.sgd(0.5)), 8, order.rows)
+    return fit(learner, {"input": codes, "target": (2 * codes + 1) % 5}, steps=50, output=output)
+
+
+def shared_cnn(output: Output) -> Fitted:
+    """With running statistics, of the whole batch."""
+    model = models.CNN((4,), hidden=8, outputs=5, batch_norm=True)
+    learner = resident(supervised.learner(model, optax.sgd(0.1)), 8, order.rows)
+    return fit(learner, {"input": pixels(), "target": labels(ROWS)}, steps=50, output=output)
+
+
+def shared_seeds(output: Output) -> Fitted:
+    """Of deep Q-learning, which has no batch to share."""
+    catch = envs.make("Catch")
+    sizes = {"environments": 2, "rollout": 2, "updates": 1, "batch_size": 8, "warmup": 8}
+    agent = dqn.agent(models.QNetwork(catch.actions, (8,)), optax.sgd(0.1), envs.uniform(256), **sizes)
+    return fit(dqn.learner(catch, agent), None, steps=50, seeds=2, output=output)
+
+
+# What several processes have to find, too.
+SHARED: dict[str, Callable[[Output], Fitted]] = {
+    "LSTM, batches": shared_lstm,
+    "CNN, batches": shared_cnn,
+    "DQN, seeds": shared_seeds,
+}
+
+
 def same_configuration() -> None:
     """Settings of every process that trains: bits are compared between them."""
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)

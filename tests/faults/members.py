@@ -88,7 +88,7 @@ def main() -> None:
     processes.join()
     with processes.aside() as scratch:
         output = Output(scratch or folder, how == "resume", progress=False, report=lambda message: None)
-        fitted = families.FAMILIES[family](output)
+        fitted = (families.FAMILIES | families.SHARED)[family](output)
         if processes.first():
             arrays = flatten({"params": fitted.state.net.params})
             content = {

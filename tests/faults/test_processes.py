@@ -4,12 +4,14 @@ import json
 import os
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import families
 import members
 import numpy as np
 import pytest
+from devices import BOUNDS
 
 from jaxdl.run import processes
 from jaxdl.run.checkpoint import flatten
@@ -19,19 +21,27 @@ ROOT = Path(__file__).parents[2]
 launched = pytest.mark.skipif(not members.usable(), reason="Open MPI's mpirun cannot start two processes")
 
 
-@pytest.fixture(scope="module")
-def alone():
+@cache
+def alone(family):
     """The parameters that one device finds."""
-    return flatten({"params": families.FAMILIES["LSTM"](QUIET).state.net.params})
+    return flatten({"params": families.SHARED[family](QUIET).state.net.params})
 
 
 @launched
-@pytest.mark.parametrize(("count", "devices"), [(2, 1), (2, 2), (4, 1)])
-def test_several_processes_equal_one_device(count, devices, alone, tmp_path):
-    found = members.finish(members.launch(tmp_path / "run", "LSTM", count, devices), tmp_path / "run")
+@pytest.mark.parametrize(
+    ("family", "count", "devices"),
+    [
+        *(("LSTM, batches", *shape) for shape in ((2, 1), (2, 2), (4, 1))),
+        ("CNN, batches", 2, 2),
+        ("DQN, seeds", 2, 1),
+    ],
+)
+def test_several_processes_equal_one_device(family, count, devices, tmp_path):
+    found = members.finish(members.launch(tmp_path / "run", family, count, devices), tmp_path / "run")
     assert (found["processes"], found["devices"]) == (count, count * devices)
-    for name, array in alone.items():
-        np.testing.assert_allclose(np.array(found["params"][name], np.float32), array, rtol=0, atol=2e-6)
+    for name, array in alone(family).items():
+        apart = np.abs(np.array(found["params"][name], np.float32) - array) / np.maximum(1, np.abs(array))
+        assert apart.max() <= BOUNDS["float32"], name
 
 
 @launched
