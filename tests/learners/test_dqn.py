@@ -72,17 +72,18 @@ def test_every_combination_finds_the_values_of_every_probe(on):
 
 
 @cache
-def catcher(capacity=1024, **options):
+def catcher(capacity=1024, replay=envs.uniform, **options):
     catch = envs.make("Catch")
     network = models.QNetwork(catch.actions, (8,))
     given = {"environments": 4, "rollout": 2, "updates": 2, "batch_size": 8, "warmup": 8, **options}
-    return dqn.learner(catch, dqn.agent(network, optax.sgd(0.1), envs.uniform(capacity), **given))
+    return dqn.learner(catch, dqn.agent(network, optax.sgd(0.1), replay(capacity), **given))
 
 
-def test_the_buffer_is_written_in_place():
+@pytest.mark.parametrize("replay", [envs.uniform, envs.prioritized])
+def test_the_buffer_is_written_in_place(replay):
     temporary = []
-    for capacity in (2**12, 2**16):
-        learner = many_steps(catcher(capacity), 10)
+    for capacity in (2**12, 2**15):
+        learner = many_steps(catcher(capacity, replay), 10)
         state = jax.eval_shape(learner.init, jax.random.key(0), None)
         compiled = jax.jit(learner.step, donate_argnums=0).lower(state, None).compile()
         temporary.append(compiled.memory_analysis().temp_size_in_bytes)
