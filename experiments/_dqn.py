@@ -173,18 +173,20 @@ def curves(runs: dict[str, Fitted], config: Any) -> Any:
 
 
 FILMED = 500  # steps of a film at most, CartPole's time limit
+SHOWN = 16  # seeds in a film at most
 
 
 def film(environment: envs.Environment, agent: dqn.Agent, states: Any, name: str) -> np.ndarray | None:
-    """One greedy episode of each seed as images, uint8 [time, seeds, height, width, channels].
+    """One greedy episode of each of the first seeds as images, uint8 [time, seeds, height, width, channels].
 
     One that is over stands still until the last one is, or `FILMED` steps are. None where nobody
     drew the environment and what it observes is no image.
     """
+    states = jax.tree.map(lambda x: x[:SHOWN], states)
     observations, over = map(np.asarray, _watch(environment, agent, states))
     observations = observations[: 1 + np.count_nonzero(~over.all(1))]
     if name in DRAWN:
-        return DRAWN[name](observations)[::3]
+        return DRAWN[name](observations[::3])
     if len(environment.observation.shape) == 3:
         shades = np.linspace(255, 90, observations.shape[-1])  # a grey for each channel
         image = (observations * shades).max(-1, keepdims=True).astype(np.uint8)
