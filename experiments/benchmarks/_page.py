@@ -58,7 +58,7 @@ def table(rows: Mapping[str, Any]) -> str:
         ours, theirs = row["variants"]["ours"], row["variants"][against]
         spread = row["ratios"][against]
         cells = [
-            found.title,
+            found.title + _elsewhere(row),
             f"{ours['examples_per_second']:,.0f}"
             if ours["examples_per_second"] > 100
             else f"{ours['examples_per_second']}",
@@ -82,7 +82,7 @@ def short(found: Mapping[str, Any]) -> str:
     lines += ["|---|---|---|"]
     for name, row in found["families"].items():
         over = f"{best(row)[1]:.2f} | {row['over_naive']['ours']['ratio']:.2f}"
-        lines.append(f"| {CASES[name].title} | {over} |")
+        lines.append(f"| {CASES[name].title}{_elsewhere(row)} | {over} |")
     versions = ", ".join(f"{name} {found['versions'][name]}" for name in ("jax", "torch"))
     return "\n".join([*lines, "", f"{found['device']}; {versions}; medians."])
 
@@ -99,13 +99,18 @@ def all_cores(rows: Mapping[str, Any]) -> str:
         two, ours = speeds.get("ours, 2 devices"), speeds["ours"]["examples_per_second"]
         shared = two["examples_per_second"] / speeds[against]["examples_per_second"] if two else None
         cells = [
-            CASES[name].title,
+            CASES[name].title + _elsewhere(row),
             f"{ours:,.0f}",
             f"**{ratio:.2f}** [{spread['min']:.2f}-{spread['max']:.2f}]",
             "-" if shared is None else f"{shared:.2f}",
         ]
         lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines)
+
+
+def _elsewhere(row: Mapping[str, Any]) -> str:
+    """Where a row was measured, if not where the others of its table were."""
+    return f" (on {row['device']})" if "device" in row else ""
 
 
 def _goal(goal: tuple[float, bool] | None) -> str:

@@ -86,7 +86,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         found = faults(row)
         wrong += [f"{name}: {fault}" for fault in found]
         if not words.quick and not words.variants and not any("other work" in fault for fault in found):
-            rows[name] = row
+            rows[name] = row | here()
             write(path, rows)
     print("\n".join(wrong))
     return 1 if wrong else 0
@@ -214,16 +214,33 @@ def verdict(found: Case, row: Mapping[str, Any]) -> list[tuple[str, float, float
 
 
 def write(path: Path, rows: Mapping[str, Any]) -> None:
-    """The rows with versions and device, in the order of the cases."""
+    """The rows in the order of the cases. The file has the versions and the device of its first row.
+
+    A row that was measured elsewhere has its own, see `here`.
+    """
+    from jaxdl.run.config import write_json
+
+    first = json.loads(path.read_text()) if path.exists() else here()
+    content = {name: first[name] for name in ("versions", "device")}
+    rows = {name: rows[name] for name in CASES if name in rows}
+    content["families"] = {
+        name: {key: value for key, value in row.items() if content.get(key) != value}
+        for name, row in rows.items()
+    }
+    write_json(path, content)
+
+
+def here() -> dict[str, Any]:
+    """Versions, the peers' too, and device."""
     import importlib.metadata
 
-    from jaxdl.run.config import environment, write_json
+    from jaxdl.run.config import environment
 
-    content: dict[str, Any] = environment()
-    with contextlib.suppress(importlib.metadata.PackageNotFoundError):
-        content["versions"]["torch"] = importlib.metadata.version("torch")
-    content["families"] = {name: rows[name] for name in CASES if name in rows}
-    write_json(path, content)
+    found: dict[str, Any] = environment()
+    for name in PEERS:
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            found["versions"][name] = importlib.metadata.version(name)
+    return found
 
 
 if __name__ == "__main__":

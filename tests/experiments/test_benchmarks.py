@@ -164,3 +164,17 @@ def test_a_row_that_is_slow_broken_or_of_other_work_is_a_fault():
     for difference in (0.1, float("inf")):
         (found,) = families.faults(row | {"difference": difference})
         assert found.startswith("other work")
+
+
+def test_a_row_keeps_where_it_was_measured(tmp_path, monkeypatch):
+    path, old = tmp_path / "families.json", {"versions": {"jax": "1"}, "device": "old"}
+    monkeypatch.setattr(families, "here", lambda: old)
+    families.write(path, {"mlp": {"batch": 1, **old}})
+    monkeypatch.setattr(families, "here", lambda: {"versions": {"jax": "1"}, "device": "new"})
+    rows = json.loads(path.read_text())["families"]
+    families.write(path, {**rows, "cnn": {"batch": 2, **families.here()}})
+    found = json.loads(path.read_text())
+    assert (found["device"], found["versions"]) == ("old", {"jax": "1"})
+    assert found["families"] == {"mlp": {"batch": 1}, "cnn": {"batch": 2, "device": "new"}}
+    assert _page._elsewhere(found["families"]["cnn"]) == " (on new)"
+    assert _page._elsewhere(found["families"]["mlp"]) == ""
