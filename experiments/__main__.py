@@ -5,6 +5,7 @@ import dataclasses
 import difflib
 import importlib
 import itertools
+import os
 import re
 import sys
 import time
@@ -94,7 +95,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except InputError as error:
         message = str(error)
         # The library says batch_size, the command line --batch-size.
-        if error.field.isidentifier() and error.field not in ("experiment", "option", "data"):
+        lower = error.field.isidentifier() and error.field.islower()
+        if lower and error.field not in ("experiment", "option", "data"):
             message = message.replace(error.field, "--" + error.field.replace("_", "-"), 1)
         print(f"error: {message}", file=sys.stderr)
         return 2
@@ -179,7 +181,11 @@ def execute(module: Any, name: str, config: Any, options: Any, out: Path) -> int
         devices=options.devices,
         profile=options.profile,
         data_dir=options.data_dir,
-        config={**configs.describe(name, config), "deterministic": options.deterministic},
+        config={
+            **configs.describe(name, config),
+            "deterministic": options.deterministic,
+            "layers": os.environ.get("JAXDL_LAYERS") or "auto",
+        },
     )
     if getattr(config, "precision", "float32") == "bf16" and jax.default_backend() == "cpu":
         output.report("bf16 is for accelerators: on a CPU it usually takes longer than float32")

@@ -14,7 +14,7 @@ SHOWN = 10  # images in the figure
 def linear(config: Any, digits: shared.Digits, out: Output) -> list[Claim]:
     """Linear networks reach what PCA reaches on the rows that both were made on."""
     images, found = digits.train["input"], []
-    for code in (2, config.code):
+    for code in dict.fromkeys((2, config.code)):
         model = models.Autoencoder(images.shape[1:], code, widths=(), activation=models.linear)
         steps = 10 * config.epochs
         fitted = shared.train(

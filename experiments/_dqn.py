@@ -19,13 +19,14 @@ from jaxdl.transforms import Loop, each_seed
 # What brings the numbers that are observed to about one, and the mean return that counts as
 # solved (gymnasium's reward thresholds).
 SCALES = {"CartPole-v1": (0.5, 0.5, 5.0, 0.5), "MountainCar-v0": (1.0, 15.0)}
-# What the returns, with a discount of 0.99, lie between; C51 learns nothing of those outside.
+# What the returns lie between with a discount of 0.99; C51 learns nothing of those outside, so with
+# another discount give --lowest and --highest.
 SUPPORTS = {
     "CartPole-v1": (0.0, 100.0),
     "MountainCar-v0": (-100.0, 0.0),
     "Acrobot-v1": (-100.0, 0.0),
     "Catch": (-1.0, 1.0),
-    "GridWorld": (-2.0, 1.0),
+    "GridWorld": (-4.0, 1.0),
     "Breakout": (0.0, 20.0),
 }
 SOLVED = {"CartPole-v1": 475, "Acrobot-v1": -100, "MountainCar-v0": -110, "Catch": 0.99}

@@ -24,7 +24,7 @@ class Config(_dqn.Config):
 
 
 def run(config: Config, out: Output) -> Report:
-    """Train, judge the greedy policy, draw its curve and one episode of each seed."""
+    """Train, judge the greedy policy, draw its curve and an episode of each of the first seeds."""
     agent, fitted = _dqn.train(config, out)
     _, returns = _dqn.greedy(fitted)
     last = returns[-1]

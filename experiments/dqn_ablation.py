@@ -47,7 +47,7 @@ def run(config: Config, out: Output) -> Report:
     for name in config.changes:
         require_choice("--changes", name, CHANGES)
     last = {}
-    for name in ("base", *config.changes):
+    for name in dict.fromkeys(("base", *config.changes)):
         changed = dataclasses.replace(config, **CHANGES.get(name, {}))
         _, fitted = _dqn.train(changed, part(out, name, None))
         last[name] = _dqn.greedy(fitted)[1][-1]

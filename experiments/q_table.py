@@ -39,10 +39,11 @@ class Config:
 def run(config: Config, out: Output) -> Report:
     """Learn from experience, compare with the exact solution, draw both."""
     claims, tables, films = [], {}, {}
-    for name, slip in {"never slips": 0.0, f"slips at {config.slip:g}": config.slip}.items():
+    walkers = {"never slips": (0.0, "firm"), f"slips at {config.slip:g}": (config.slip, "slips")}
+    for name, (slip, folder) in walkers.items():
         environment = gridworld.environment(slip=slip, one_hot=False)
         exact = np.asarray(gridworld.optimal_q(environment.params, config.discount))
-        learned = train(environment, len(exact), config, out, falling=slip > 0)
+        learned = train(environment, len(exact), config, part(out, folder), falling=slip > 0)
         wrong = np.abs(learned - exact).max((1, 2))
         if slip == 0:
             claims.append(claim(f"{name}: largest |Q - Q*|", "003:1688-1695", "<= 1e-3", wrong))
@@ -77,6 +78,6 @@ def train(environment: Any, states: int, config: Config, out: Output, falling: b
         every=max(1, config.steps // 250) if out.observe else None,
         seed=config.seed,
         seeds=config.seeds,
-        output=part(out, "slips" if falling else "firm", None),
+        output=out,
     )
     return np.asarray(jax.device_get(fitted.state.params))

@@ -69,7 +69,7 @@ def run(config: Config, out: Output) -> Report:
     """Train, estimate the likelihood of the test images, draw."""
     dataset = _vae.load(config, out)
     claims, facts, found = [], {}, {}
-    for latent in config.latents:
+    for latent in dict.fromkeys(config.latents):
         model, fitted = _vae.train(dataset, latent, config, out)
         judge = over_split(vae.evaluate(model, config.importance), {"input": dataset.test["input"]})
         test = judge(fitted.best)

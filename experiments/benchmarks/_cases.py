@@ -180,7 +180,7 @@ WIDER = {
     for name in ("lstm", "lstm2")
     for features in (512, 1024)
 }
-GPU_STEPS = 100  # of a round there, at least: in one dispatch, as `fit` takes a whole epoch in one
+GPU_STEPS = 100  # of a round there, at least: in one dispatch, `fit` takes about 1.5 s of them in one
 PRECISIONS = ("float32", "bf16")
 KERAS = ("mlp", "cnn", "lstm", "resnet50", "vgg")  # networks that Keras has
 QUICK = ("mlp", "mlp_seeds", "cnn", "lstm", "vae", "conv_vae")  # what fits into two minutes

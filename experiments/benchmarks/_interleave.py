@@ -52,7 +52,8 @@ def phases(train: Callable[..., Any], *args: Any, options: dict[str, Any] | None
         lowered.compile(options)
         return middle - begin, time.perf_counter() - middle
 
-    first = start()
+    with _cache(None):
+        first = start()
     with tempfile.TemporaryDirectory() as folder, _cache(folder):
         start()
         again = start()
@@ -60,8 +61,8 @@ def phases(train: Callable[..., Any], *args: Any, options: dict[str, Any] | None
 
 
 @contextlib.contextmanager
-def _cache(folder: str) -> Iterator[None]:
-    """JAX's persistent cache of compiled programs in a folder, for a while."""
+def _cache(folder: str | None) -> Iterator[None]:
+    """JAX's persistent cache of compiled programs in a folder, or nowhere, for a while."""
     settings = {
         "jax_compilation_cache_dir": folder,
         "jax_persistent_cache_min_compile_time_secs": 0,

@@ -16,7 +16,7 @@ COMMAND = "python -m experiments.benchmarks.families --page"
 
 
 def write() -> int:
-    """Put the tables into docs/benchmarks.md, and the figure beside it."""
+    """Put the tables into docs/benchmarks.md and the README, and the figure beside the former."""
     found = [json.loads((RESULTS / f"{name}.json").read_text()) for name in ("families", "families-all")]
     rows, wall = (each["families"] for each in found)
     insert({"table": table(rows), "all cores": all_cores(wall)}, COMMAND)
@@ -109,8 +109,10 @@ def all_cores(rows: Mapping[str, Any]) -> str:
 
 
 def _elsewhere(row: Mapping[str, Any]) -> str:
-    """Where a row was measured, if not where the others of its table were."""
-    return f" (on {row['device']})" if "device" in row else ""
+    """Where, or with what, a row was measured, if not as the others of its table."""
+    versions = [f"{name} {version}" for name, version in row.get("versions", {}).items()]
+    other = [*([row["device"]] if "device" in row else []), *versions]
+    return f" ({', '.join(other)})" if other else ""
 
 
 def _goal(goal: tuple[float, bool] | None) -> str:

@@ -31,7 +31,7 @@ def main() -> None:
     parser.add_argument("--precision", choices=("float32", "bf16"), default="float32")
     parser.add_argument("--wait", action="store_true")  # for a line, before anything is made
     words = parser.parse_args()
-    if words.core >= 0:  # before JAX and torch count the cores
+    if words.core >= 0 and hasattr(os, "sched_setaffinity"):  # before JAX and torch count the cores
         os.sched_setaffinity(0, {words.core})
     channel, sys.stdout = sys.stdout, sys.stderr  # nobody else may write into the pipe
     from experiments.benchmarks._cases import case

@@ -83,9 +83,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         row = measure(name, chosen, 1 if words.quick else words.rounds, core)
         row["difference"] = None if words.quick or words.variants else equal(name)
         print(f"{name}: {summary(row)}", flush=True)
-        found = faults(row)
-        wrong += [f"{name}: {fault}" for fault in found]
-        if not words.quick and not words.variants and not any("other work" in fault for fault in found):
+        wrong += [f"{name}: {fault}" for fault in faults(row)]
+        if not words.quick and not words.variants and whole(row):
             rows[name] = row | here()
             write(path, rows)
     print("\n".join(wrong))
@@ -101,18 +100,31 @@ def faults(row: Mapping[str, Any]) -> list[str]:
     """
     slower = [form for form, ratio in row["over_naive"].items() if ratio["max"] < 1 and UNREACHED not in form]
     missing = [form for form in row["failed"] if form.startswith("ours") or form == NAIVE]
-    other = (row["difference"] or 0) > SAME
     return [
         *(f"{form}: slower than the naive flax loop" for form in slower),
         *(f"{form}: does not run" for form in missing),
-        *([f"other work than torch's: the losses differ by {row['difference']:.1e}"] if other else []),
+        *([] if same(row) else [f"other work than torch's: the losses differ by {row['difference']}"]),
     ]
 
 
+def same(row: Mapping[str, Any]) -> bool:
+    """Whether ours and torch's did the same work, as far as it was compared."""
+    return row["difference"] is None or row["difference"] <= SAME  # NaN is not
+
+
+def whole(row: Mapping[str, Any]) -> bool:
+    """Whether a row is worth keeping: nothing of it failed that the others are compared with."""
+    return same(row) and {"ours", NAIVE} <= row["variants"].keys()
+
+
 def equal(name: str) -> float:
-    """The relative difference between our loss and torch's after the same step, in a process of its own."""
+    """The relative difference between our loss and torch's after the same step, in a process of its own.
+
+    NaN if it cannot be found.
+    """
     command = [sys.executable, "-m", "experiments.benchmarks._equal", name]
-    return float(subprocess.run(command, stdout=subprocess.PIPE, text=True, cwd=ROOT, check=True).stdout)
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, cwd=ROOT)
+    return float(done.stdout) if done.returncode == 0 else float("nan")
 
 
 def measure(name: str, chosen: Sequence[str], rounds: int, core: int, tiny: bool = False) -> dict[str, Any]:
@@ -149,7 +161,9 @@ def measure(name: str, chosen: Sequence[str], rounds: int, core: int, tiny: bool
     return {
         "variants": table,
         "failed": failed,
-        "ratios": {v: spread(s, ours) for v, s in counted.items() if v.startswith(PEERS) and "," not in v},
+        "ratios": {
+            v: spread(s, ours) for v, s in counted.items() if ours and v.startswith(PEERS) and "," not in v
+        },
         "ratios_tuned_malloc": {
             v: spread(s, tuned) for v, s in counted.items() if tuned and v.startswith("torch") and "," in v
         },

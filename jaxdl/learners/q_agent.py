@@ -116,7 +116,7 @@ def agent(
       tau, target_every: once in so many updates the target network moves by the share tau
         towards the network: (1, 500) copies it at times, (0.05, 1) follows slowly.
       exploration: epsilon, or a schedule of it over the steps of all environments together, of
-        which the first and the last value are checked.
+        which the first value is checked; a later one above 1 or below 0 acts as 1 or 0.
 
     Raises:
       InputError: numbers out of range, or a replay buffer that does not fit them.
@@ -127,8 +127,8 @@ def agent(
     check_counts(environments=environments, rollout=rollout, updates=updates)
     check_counts(batch_size=batch_size, n_step=n_step, target_every=target_every)
     check_shares(discount=discount, tau=tau)
-    for epsilon in _ends(exploration):
-        check_shares(exploration=epsilon)
+    # Operation by operation a schedule would be compiled in eight parts.
+    check_shares(exploration=jax.jit(exploration)(0) if callable(exploration) else exploration)
     require_number("warmup", warmup, 0, whole=True, remedy="try the default")
     skipped, steps = warmup_steps(warmup, environments, rollout, batch_size, n_step)
     check_buffer(replay.capacity, rows, environments, batch_size, n_step, (steps - skipped) * rows)
@@ -246,14 +246,6 @@ def random_actions(keys: Key, actions: int) -> jax.Array:
     True
     """
     return (jax.random.key_data(keys)[..., 0] % actions).astype(jnp.int32)
-
-
-def _ends(exploration: optax.ScalarOrSchedule) -> tuple[Any, ...]:
-    """The first and the last value of epsilon."""
-    if not callable(exploration):
-        return (exploration,)
-    # Operation by operation a schedule would be compiled in eight parts.
-    return tuple(map(jax.jit(exploration), jnp.array([0, 2**31 - 1], jnp.int32)))
 
 
 def _noise(key: Key) -> Key:

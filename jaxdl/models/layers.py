@@ -14,6 +14,7 @@ from numbers import Integral
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+import numpy as np
 from flax.linen.dtypes import promote_dtype
 from flax.typing import Initializer
 from jax import lax
@@ -42,7 +43,7 @@ def resolve(implementation: str = "auto", accelerator: str = "plain") -> str:
     """
     require_choice("implementation", implementation, IMPLEMENTATIONS)
     if implementation == "auto":
-        implementation = os.environ.get("JAXDL_LAYERS", "auto")
+        implementation = os.environ.get("JAXDL_LAYERS") or "auto"
         require_choice("JAXDL_LAYERS", implementation, IMPLEMENTATIONS)
     if implementation != "auto":
         return implementation
@@ -174,7 +175,7 @@ def pair(size: int | Pair) -> Pair:
     >>> pair(3), pair((1, 2))
     ((3, 3), (1, 2))
     """
-    sides = tuple(size) if isinstance(size, Sequence) else (size, size)
+    sides = tuple(size) if isinstance(size, Sequence | np.ndarray) else (size, size)
     whole = len(sides) == 2 and all(isinstance(side, Integral) for side in sides)
     require(whole, "size", size, "an integer, or height and width", "give two integers")
     return int(sides[0]), int(sides[1])  # NumPy's too

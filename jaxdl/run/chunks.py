@@ -18,9 +18,9 @@ Batches = Callable[[int], Iterator[Batch]]  # step to start at -> its batch and 
 # Aimed at for a chunk: short beside the time a signal may take, and a few steps even of an LSTM over a
 # long text, which is a fifth slower one step at a time.
 SECONDS = 1.5
-# Floating-point operations per second, and seconds of the smallest step: of a CPU with two cores, and of
-# an accelerator, which a chunk must not keep waiting.
-CPU, ACCELERATOR = (1e11, 20e-6), (1e13, 100e-6)
+# Floating-point operations per second, and seconds of the smallest step: of a CPU with two cores, measured,
+# and of an accelerator, assumed.
+CPU, ACCELERATOR = (1e11, 20e-6), (5e13, 100e-6)
 FED = 256 * 2**20  # bytes of the batches that are put on a device together, if it does not hold the data
 SHARED = 2e9  # FLOPs of a step, below which devices made of a CPU's cores lose by sharing its batch
 

@@ -133,7 +133,7 @@ def fit(
     run = None
 
     def idle() -> bool:
-        # An accelerator's chunk is long, and may all but be done: it is waited for. (The first one compiles.)
+        # An accelerator's chunk may all but be done: it is waited for. (The first one compiles.)
         waited_for = jax.default_backend() != "cpu" and seconds_to_first_chunk > 0
         return run is None or (run.idle() and not waited_for)
 

@@ -112,7 +112,7 @@ def play(
             if step % every == 0 or step == rounds or watch.received is not None:
                 log.flush()
                 if checkpoints is not None:
-                    checkpoints.save(step, state, {"seed": seed})
+                    checkpoints.save(step, state, {"seed": int(seed)})
             if watch.received is not None:
                 raise Interrupted(watch.received, step, checkpoints is not None)
     return Played(state, copies.returns)

@@ -77,8 +77,9 @@ class Training:
             exist = processes.same_record(bool(self.checkpoints and self.checkpoints.exist()))
             require_unused(output.folder, exist and not output.resume)
             if output.resume:
-                whole = {"form": form, "deterministic": (output.config or {}).get("deterministic", False)}
-                for difference in configs.differences(output.folder / CONFIG, whole):
+                recorded = {name: (output.config or {}).get(name) for name in ("deterministic", "layers")}
+                whole = {name: value for name, value in recorded.items() if value is not None}
+                for difference in configs.differences(output.folder / CONFIG, {"form": form, **whole}):
                     output.report(f"warning: {difference}; the last bits may differ from here on")
             if output.config is not None:
                 model = None if output.model is None else describe(output.model)
@@ -145,7 +146,7 @@ class Training:
         self.log.flush()
         if self.checkpoints is not None and self.saved < self.step:
             best = dataclasses.asdict(self.best) if self.best else None
-            record = {"best": best, "seconds": self.seconds(), "seed": self.seed}
+            record = {"best": best, "seconds": self.seconds(), "seed": int(self.seed)}
             self.checkpoints.save(self.step, self._arrays(), record)
             self.saved = self.step
 

@@ -133,7 +133,20 @@ def test_the_committed_results_are_those_of_deep_q_learnings_page():
     found = json.loads((_page.RESULTS / "dqn.json").read_text())
     page = (_page.DOCS / "deep-q-learning.md").read_text()
     for row in found["systems"].values():
-        assert ", ".join(f"{score:.0f}" for score in row["greedy"]) in page
+        scores = ", ".join(f"{score:.0f}" for score in row["greedy"])
+        compiling = f"{row['compile_s']:.1f}" if row["compile_s"] else ""
+        seconds = f"{row['run_s']:.{2 if row['run_s'] < 1 else 1 if row['run_s'] < 20 else 0}f}"
+        cells = f"| {row['steps']:,} | {compiling} | {seconds} | {scores} |".replace("|  |", "| |")
+        assert cells in page
+    for name, digits in {
+        "loop over ours, with compilation": 0,
+        "loop over ours, without": 0,
+        "scan over ours, the same settings (engineering alone)": 2,
+    }.items():
+        ratio = found["ratios"][name]
+        middle, least, most = (f"{ratio[key]:.{digits}f}" for key in ("ratio", "ratio_min", "ratio_max"))
+        assert middle in page, name
+        assert f"({least} to {most})" in page, name
     for name, phases in found["starts"].items():
         cells = [phases[phase] for phase in ("lower", "compile", "from the cache")]
         shown = " | ".join(f"{median:.2f} ({least:.2f} to {most:.2f})" for median, least, most in cells)
@@ -161,9 +174,26 @@ def test_a_row_that_is_slow_broken_or_of_other_work_is_a_fault():
     assert found == "ours, host road: slower than the naive flax loop"
     for form in ("ours", "naive flax"):
         assert families.faults(row | {"failed": {form: ""}, "difference": 0.0}) == [f"{form}: does not run"]
-    for difference in (0.1, float("inf")):
+    for difference in (0.1, float("inf"), float("nan")):
         (found,) = families.faults(row | {"difference": difference})
         assert found.startswith("other work")
+        assert not families.whole(row | {"difference": difference, "variants": {"ours": 1, "naive flax": 1}})
+    assert families.whole(row | {"difference": 1e-7, "variants": {"ours": 1, "naive flax": 1}})
+    assert not families.whole(row | {"difference": 1e-7, "variants": {"ours": 1}})
+
+
+def test_a_row_without_ours_is_reported_and_not_kept(monkeypatch):
+    worker = families.worker
+
+    def broken(name, variant, *words):
+        if variant == "ours":
+            raise BrokenPipeError
+        return worker(name, variant, *words)
+
+    monkeypatch.setattr(families, "worker", broken)
+    row = families.measure("mlp", ["ours", "naive flax"], 1, core=families.CORES[-1], tiny=True)
+    assert families.faults(row | {"difference": None}) == ["ours: does not run"]
+    assert not families.whole(row | {"difference": None})
 
 
 def test_a_row_keeps_where_it_was_measured(tmp_path, monkeypatch):
@@ -176,5 +206,5 @@ def test_a_row_keeps_where_it_was_measured(tmp_path, monkeypatch):
     found = json.loads(path.read_text())
     assert (found["device"], found["versions"]) == ("old", {"jax": "1"})
     assert found["families"] == {"mlp": {"batch": 1}, "cnn": {"batch": 2, "device": "new"}}
-    assert _page._elsewhere(found["families"]["cnn"]) == " (on new)"
+    assert _page._elsewhere(found["families"]["cnn"]) == " (new)"
     assert _page._elsewhere(found["families"]["mlp"]) == ""

@@ -48,6 +48,22 @@ def test_every_script_runs(name, tmp_path, capsys):
     assert "expected" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["q_table", "--slip", "0"],
+        ["autoencoder", "--code", "2"],
+        ["vae", "--latents", "2", "2"],
+        ["dqn_ablation", "--changes", "one-step", "one-step"],
+    ],
+    ids=lambda words: words[0],
+)
+def test_what_is_asked_for_twice_is_no_quarrel_over_a_folder(words, tmp_path):
+    out = tmp_path / "run"
+    assert runner.main([words[0], *tiny(words[0]), *words[1:], "--no-progress", "--out", str(out)]) in (0, 1)
+    assert (out / "result.json").exists()
+
+
 @pytest.mark.parametrize("name", SCRIPTS)
 def test_every_script_says_what_it_is(name):
     script = runner.scripts()[name]

@@ -66,5 +66,8 @@ def test_a_resumed_run_stays_so_and_the_bits_of_a_cpu_are_the_same(tmp_path, mon
 def test_a_run_that_was_not_so_is_warned_of(tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("XLA_FLAGS", "")
     runner.main([*WORDS, "--out", str(tmp_path / "run")])
+    monkeypatch.setenv("JAXDL_LAYERS", "plain")
     runner.main(["mlp", "--no-progress", "--resume", str(tmp_path / "run"), "--deterministic"])
-    assert "warning: deterministic was False, is True" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "warning: deterministic was False, is True" in said
+    assert "warning: layers was auto, is plain" in said

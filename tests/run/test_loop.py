@@ -51,7 +51,7 @@ def same_bits(a, b):
 
 def test_a_folder_keeps_the_run_that_it_holds(tmp_path):
     output = Output(tmp_path, progress=False, report=lambda message: None)
-    first = run(output=output)
+    first = run(output=output, seed=np.int64(0))
     kept = (tmp_path / "metrics.jsonl").read_bytes()
     for options in ({"output": output}, {"output": output, "seed": 7}):
         with pytest.raises(InputError, match=r"out: got .* a folder without checkpoints of another run"):
@@ -294,7 +294,7 @@ def test_chunks_are_short_on_a_cpu():
 def test_chunks_of_an_accelerator_are_longer_and_short_too(monkeypatch):
     monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
     assert chunk_length(1e9, 10**6) == 15_000
-    assert chunk_length(1e13, 10**6) == 1
+    assert chunk_length(1e12, 10**6) == 75
 
 
 def test_a_chunk_of_fed_batches_is_bounded_by_its_bytes(monkeypatch):
