@@ -8,8 +8,6 @@ it: one `lax.scan` over ten environments with a `lax.cond` for learning. Both wi
 settings for CartPole-v1.
 """
 
-import contextlib
-import importlib.metadata
 from typing import Any, NamedTuple
 
 import flax.linen as nn
@@ -25,15 +23,6 @@ from jaxdl import envs
 STEPS, CAPACITY, START, BATCH, EVERY, COPY, RATE, GAMMA = 500_000, 10_000, 10_000, 128, 10, 500, 2.5e-4, 0.99
 WIDTHS = (120, 84)
 DOCUMENTED = 50_000  # steps of Stable-Baselines3 with the defaults of its documentation
-
-
-def versions() -> dict[str, str]:
-    """Of the peers that are installed."""
-    found = {}
-    for name in ("torch", "gymnasium", "stable_baselines3"):
-        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
-            found[name] = importlib.metadata.version(name)
-    return found
 
 
 def step_loop(seed: int) -> list[np.ndarray]:

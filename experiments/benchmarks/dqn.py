@@ -32,6 +32,7 @@ from experiments import _dqn
 from experiments.benchmarks import _q_peers as peers
 from experiments.benchmarks._interleave import compiled as timed
 from experiments.benchmarks._interleave import phases, ratio
+from experiments.benchmarks._versions import installed
 from jaxdl import envs, models
 from jaxdl.learners import dqn
 from jaxdl.run.chunks import compiler_options
@@ -96,7 +97,7 @@ def main() -> None:
         Path(__file__).parent / "results" / "dqn.json",
         {
             **environment(),
-            "peers": peers.versions(),
+            "peers": installed("torch", "gymnasium", "stable_baselines3"),
             "rounds": ROUNDS,
             "systems": rows,
             "ratios": ratios,

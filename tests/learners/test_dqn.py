@@ -79,10 +79,11 @@ def catcher(capacity=1024, replay=envs.uniform, **options):
     return dqn.learner(catch, dqn.agent(network, optax.sgd(0.1), replay(capacity), **given))
 
 
-@pytest.mark.parametrize("replay", [envs.uniform, envs.prioritized])
-def test_the_buffer_is_written_in_place(replay):
+# A sum tree of one more level takes a few words more, where the buffer has 25 MB more.
+@pytest.mark.parametrize(("replay", "words"), [(envs.uniform, 0), (envs.prioritized, 32)])
+def test_the_buffer_is_written_in_place(replay, words):
     temporary = []
-    for capacity in (2**12, 2**15):
+    for capacity in (2**12, 2**16):
         learner = many_steps(catcher(capacity, replay), 10)
         state = jax.eval_shape(learner.init, jax.random.key(0), None)
         compiled = jax.jit(learner.step, donate_argnums=0).lower(state, None).compile()
@@ -90,7 +91,7 @@ def test_the_buffer_is_written_in_place(replay):
         shapes = {f"[{','.join(map(str, x.shape))}]" for x in jax.tree.leaves(state.replay) if x.ndim}
         copies = [line for line in compiled.as_text().splitlines() if " copy(" in line]
         assert not [line for line in copies if any(shape in line for shape in shapes)]
-    assert temporary[0] == temporary[1]
+    assert 0 <= temporary[1] - temporary[0] <= 4 * words
 
 
 def test_episodes_and_rewards_are_counted():
