@@ -4,8 +4,9 @@ import ast
 import importlib
 import inspect
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 from jaxdl.errors import InputError
 
@@ -22,6 +23,11 @@ def benchmarks() -> dict[str, str]:
     return {
         path.stem: (ast.get_docstring(ast.parse(path.read_text())) or "").split("\n")[0] for path in paths
     }
+
+
+def entry(module: Any) -> Callable[..., int | None]:
+    """What measures all of a benchmark: its `main`, or its `unattended` where `main` asks what is wanted."""
+    return getattr(module, "unattended", module.main)
 
 
 def main(words: Sequence[str]) -> int:
@@ -50,7 +56,7 @@ def main(words: Sequence[str]) -> int:
     for name in QUICK if quick else known if "all" in names else names:
         print(f"== {name}: {known[name]}", flush=True)
         start, module = time.perf_counter(), importlib.import_module(f"experiments.benchmarks.{name}")
-        run = getattr(module, "whole", module.main)  # `whole` where `main` without words is not all of it
+        run = entry(module)
         argued = inspect.signature(run).parameters  # only some take a command line of their own
         codes.append((run(["--quick"] if quick else []) if argued else run()) or 0)
         print(f"== {name}: {time.perf_counter() - start:.0f} s", flush=True)

@@ -24,6 +24,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
+from experiments.benchmarks._command import without_options
 from experiments.benchmarks._interleave import interleave, milliseconds, ratio
 from jaxdl import data, models
 from jaxdl.learners import sequence, supervised
@@ -107,4 +108,4 @@ def measure(kind: str, evaluations: int, seeds: int) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    main()
+    without_options(main, __doc__)

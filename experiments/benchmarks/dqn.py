@@ -30,6 +30,7 @@ import optax
 
 from experiments import _dqn
 from experiments.benchmarks import _q_peers as peers
+from experiments.benchmarks._command import need, without_options
 from experiments.benchmarks._interleave import compiled as timed
 from experiments.benchmarks._interleave import phases, ratio
 from experiments.benchmarks._versions import installed
@@ -49,6 +50,8 @@ Train = Callable[[int], tuple[float, float, Any]]  # seed -> seconds to compile,
 
 def main() -> None:
     """Measure all in turns and print the table."""
+    need("gymnasium", "rl")
+    need("torch", "oracles")
     ways: dict[str, Train] = {
         "ours": lambda seed: compiled(ours(), seed),
         "ours at the scan's settings": lambda seed: compiled(ours_as_scanned(), seed),
@@ -213,4 +216,4 @@ def judge(values: Callable[[jax.Array], jax.Array]) -> float:
 
 
 if __name__ == "__main__":
-    main()
+    without_options(main, __doc__)

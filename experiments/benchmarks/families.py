@@ -30,9 +30,10 @@ from pathlib import Path
 from typing import Any
 
 from experiments.benchmarks._cases import CASES, QUICK, Case, case, variants
+from experiments.benchmarks._command import need
 from experiments.benchmarks._processes import ROOT, SILENT, ask, hear, started
 from experiments.benchmarks._versions import installed
-from jaxdl.errors import require_choice
+from jaxdl.errors import InputError, require_choice
 
 HERE = Path(__file__).parent
 # Pages that were used once are kept instead of given back.
@@ -63,9 +64,28 @@ def main(argv: Sequence[str] | None = None) -> int:
         from experiments.benchmarks import _page
 
         return _page.write()
+    try:
+        return run(words)
+    except InputError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+
+
+def run(words: argparse.Namespace) -> int:
+    """Measure what was asked for.
+
+    Raises:
+      InputError: a family, variant or core that does not exist, or a peer that is not installed.
+    """
     names = words.only.split(",") if words.only else [*(QUICK if words.quick else CASES)]
     for name in names:
         require_choice("--only", name, CASES)
+    asked = [word.replace("+", ", ") for word in words.variants.split(",") if word]
+    for variant in asked:
+        known = {v for name in names for v in variants(case(name), int(words.threads == "one"), words.quick)}
+        require_choice("--variants", variant, sorted(known))
+    if not asked or any(variant.startswith("torch") for variant in asked):
+        need("torch", "oracles")
     path = HERE / "results" / ("families.json" if words.threads == "one" else "families-all.json")
     rows = json.loads(path.read_text())["families"] if path.exists() else {}
     if words.threads == "one":
@@ -78,8 +98,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         chosen = variants(case(name), 0 if core < 0 else 1, words.quick)
         if importlib.util.find_spec("keras") is None:
             chosen = [v for v in chosen if v != "keras"]
-        if words.variants:
-            chosen = [v for v in chosen if v.replace(", ", "+") in words.variants.split(",")]
+        if asked:
+            chosen = [v for v in chosen if v in asked]
         row = measure(name, chosen, 1 if words.quick else words.rounds, core)
         row["difference"] = None if words.quick or words.variants else equal(name)
         print(f"{name}: {summary(row)}", flush=True)

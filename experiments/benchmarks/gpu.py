@@ -62,7 +62,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 2
 
 
-def whole() -> int:
+def unattended() -> int:
     """All parts, as long as they take, for `python -m experiments benchmarks`; a word where it cannot be."""
     if look()["backend"] != "gpu":
         print("not run: no accelerator")

@@ -19,6 +19,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
+from experiments.benchmarks._command import without_options
 from experiments.benchmarks._interleave import interleave, milliseconds, ratio
 from jaxdl import models
 from jaxdl.run.config import environment, write_json
@@ -73,4 +74,4 @@ def _calls(model: nn.Module, logits_of: Any, params: Any, tokens: jax.Array) -> 
 
 
 if __name__ == "__main__":
-    main()
+    without_options(main, __doc__)

@@ -21,6 +21,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
+from experiments.benchmarks._command import without_options
 from experiments.benchmarks._interleave import interleave, milliseconds, ratio
 from jaxdl import data, models
 from jaxdl.learners import supervised
@@ -72,4 +73,4 @@ def measure(learner: Any, rows: Any, rounds: int) -> dict[str, float]:
 
 
 if __name__ == "__main__":
-    main()
+    without_options(main, __doc__)

@@ -15,7 +15,7 @@ weights, and nothing is copied on either side.
     python -m experiments.benchmarks.replay
 
 Prints microseconds per step and the ratio flashbax / ours per round (above 1: ours is faster), and
-writes experiments/benchmarks/results/replay.json.
+writes experiments/benchmarks/results/replay.json where flashbax is installed.
 """
 
 import functools
@@ -29,6 +29,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from experiments.benchmarks._command import without_options
 from experiments.benchmarks._interleave import interleave, ratio
 from jaxdl import envs
 from jaxdl.run.config import environment, write_json
@@ -45,7 +46,7 @@ def main() -> None:
     """Measure every kind at every capacity and print a table."""
     peer = importlib.util.find_spec("flashbax") is not None
     if not peer:
-        print("flashbax is not installed: ours alone (pip install flashbax)")
+        print("flashbax is not installed: ours alone, nothing is written (pip install flashbax)")
     makers = {"ours": ours, "flashbax": flashbax} if peer else {"ours": ours}
     table: dict[str, Any] = {}
     for kind in KINDS:
@@ -58,9 +59,10 @@ def main() -> None:
             table[f"{kind} {capacity}"] = row
             print(f"{kind:<20} {capacity:>9}  {row}", flush=True)
     sizes = {"added": ADDED, "numbers": NUMBERS, "batch": BATCH, "steps": STEPS, "rounds": ROUNDS}
-    versions = {"flashbax": importlib.metadata.version("flashbax")} if peer else {}
-    content = {**environment(), **versions, **sizes, "table": table}
-    write_json(Path(__file__).parent / "results" / "replay.json", content)
+    if peer:
+        versions = {"flashbax": importlib.metadata.version("flashbax")}
+        content = {**environment(), **versions, **sizes, "table": table}
+        write_json(Path(__file__).parent / "results" / "replay.json", content)
 
 
 def rows_at(i: jax.Array) -> jax.Array:
@@ -153,4 +155,4 @@ def repeated(state: Any, step: Callable) -> Callable[[], Any]:
 
 
 if __name__ == "__main__":
-    main()
+    without_options(main, __doc__)

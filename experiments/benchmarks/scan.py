@@ -16,6 +16,7 @@ import jax
 import numpy as np
 import optax
 
+from experiments.benchmarks._command import without_options
 from experiments.benchmarks._interleave import interleave, milliseconds, ratio
 from jaxdl import models
 from jaxdl.data import order
@@ -70,4 +71,4 @@ def measure(learner: Learner, data: Any) -> dict[str, float]:
 
 
 if __name__ == "__main__":
-    main()
+    without_options(main, __doc__)

@@ -25,6 +25,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from experiments.benchmarks._command import need, without_options
 from experiments.benchmarks._interleave import ratio
 from jaxdl.run.config import environment, write_json
 
@@ -35,6 +36,7 @@ SCRIPT = Path(__file__)
 
 def main() -> None:
     """Measure all in turns and print a table."""
+    need("torch", "oracles")
     times: dict[str, list[tuple[float, float]]] = {}
     for _ in range(ROUNDS):
         with tempfile.TemporaryDirectory() as folder:
@@ -63,4 +65,4 @@ def start(variant: str, cache: str) -> tuple[float, float]:
 
 
 if __name__ == "__main__":
-    main()
+    without_options(main, __doc__)

@@ -1,14 +1,18 @@
 """The benchmarks run, their two sides do equal work, and their tables say what was measured. No clocks."""
 
+import importlib
+import inspect
 import json
 import math
+import runpy
+import sys
 
 import jax
 import pytest
 
 from experiments import __main__ as runner
 from experiments.benchmarks import __main__ as benchmarks
-from experiments.benchmarks import _ours, _page, families
+from experiments.benchmarks import _command, _ours, _page, families
 from experiments.benchmarks._cases import CASES, QUICK, case, variants
 
 FORMS = ["ours", "ours, step by step", "ours, epoch scan", "ours, host road", "naive flax"]
@@ -162,6 +166,34 @@ def test_the_command_lists_and_refuses(capsys):
     assert runner.main(["benchmarks", "dqn", "--quick"]) == 2
     assert set(QUICK) < set(CASES)
     assert benchmarks.benchmarks().keys().isdisjoint(runner.scripts().keys() - {"doctor", "dqn"})
+
+
+@pytest.mark.parametrize("name", benchmarks.benchmarks())
+def test_a_benchmark_is_run_whole_and_says_what_it_does(name, monkeypatch, capsys):
+    module = importlib.import_module(f"experiments.benchmarks.{name}")
+    run = benchmarks.entry(module)
+    assert run is (module.unattended if name == "gpu" else module.main)
+    inspect.signature(run).bind()  # it can be called without words
+    for words, code in ((["--help"], 0), (["--no-such-option"], 2)):
+        monkeypatch.setattr(sys, "argv", [f"{name}.py", *words])
+        with pytest.raises(SystemExit) as left:
+            runpy.run_path(module.__file__, run_name="__main__")
+        assert left.value.code == code
+    assert module.__doc__.splitlines()[0] in capsys.readouterr().out
+
+
+def test_benchmarks_refuse_what_they_lack(monkeypatch, capsys):
+    for words, said in (
+        (["--only", "foo"], "--only: got 'foo'"),
+        (["--only", "mlp", "--variants", "foo"], "--variants: got 'foo'"),
+    ):
+        assert families.main(words) == 2
+        assert said in capsys.readouterr().err
+    monkeypatch.setattr(_command.importlib.util, "find_spec", lambda name: None)
+    for run in (["families"], ["--quick"], ["dqn"], ["start"]):
+        assert runner.main(["benchmarks", *run]) == 2
+        assert "pip install -c constraints.txt" in capsys.readouterr().err
+    assert families.main(["--quick"]) == 2
 
 
 def test_a_row_that_is_slow_broken_or_of_other_work_is_a_fault():

@@ -318,7 +318,7 @@ def test_all_benchmarks_go_on_without_an_accelerator(monkeypatch, capsys):
     monkeypatch.setattr(gpu, "look", lambda: {**HERE, "backend": "gpu"})
     monkeypatch.setattr(gpu, "has_mnist", lambda folder: False)
     monkeypatch.setattr(gpu, "main", lambda words: asked.extend(words) or 0)
-    assert gpu.whole() == 0
+    assert gpu.unattended() == 0
     assert asked == [*(part for part in PARTS if part != "mnist"), "--budget", "inf"]
     assert "mnist: not run: no data" in capsys.readouterr().out
 
