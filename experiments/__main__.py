@@ -120,12 +120,9 @@ def run_one(name: str, words: Sequence[str]) -> int:
         near = difflib.get_close_matches(name, known, n=1)
         remedy = f"did you mean {near[0]!r}?" if near else "python -m experiments lists them"
         raise InputError("experiment", name, "one of " + ", ".join(known), remedy)
-    from jaxdl.run import cli, deterministic, processes, spread
+    from jaxdl.run import deterministic, processes, spread
 
-    module = importlib.import_module(known[name].module)
-    presets = getattr(module, "PRESETS", None)
-    program = f"python -m experiments {name}"
-    found, options, given = cli.parse(module.Config, words, program, module.__doc__ or "", presets)
+    module, found, options, given = parsed(known[name], words)
     if options.devices > 1:
         spread.provide(options.devices)
     if deterministic.wanted(options.deterministic, options.resume):
@@ -134,6 +131,16 @@ def run_one(name: str, words: Sequence[str]) -> int:
     processes.join(options.cluster)
     with processes.aside(options.resume) as scratch:
         return run_parsed(module, name, found, options, given, scratch)
+
+
+def parsed(script: Script, words: Sequence[str]) -> tuple[Any, list[Any], Any, set[str]]:
+    """An experiment's module, and what `cli.parse` makes of the words."""
+    from jaxdl.run import cli
+
+    module = importlib.import_module(script.module)
+    presets = getattr(module, "PRESETS", None)
+    program = f"python -m experiments {script.name}"
+    return module, *cli.parse(module.Config, words, program, module.__doc__ or "", presets)
 
 
 def run_parsed(
@@ -204,12 +211,14 @@ def execute(module: Any, name: str, config: Any, options: Any, out: Path) -> int
     except NonFiniteLoss as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
-    if options.doctor:
+    trained = any("form" in configs.read_json(path, "config") for path in out.rglob("config.json"))
+    if options.doctor and trained:
         result = dataclasses.replace(result, facts={**result.facts, "doctor": doctor.read(out)})
-    if options.devices > 1:
-        trained = [path for path in out.rglob("config.json") if "form" in configs.read_json(path, "config")]
-        if not trained:
-            print(f"--devices {options.devices}: nothing of this experiment can be shared; it ran on one")
+    idle = [] if trained else [name for name in ("layers", "doctor", "profile") if getattr(options, name)]
+    for name in idle:
+        print(f"--{name}: nothing of this experiment is trained by `fit`; there was nothing to look at")
+    if options.devices > 1 and not trained:
+        print(f"--devices {options.devices}: nothing of this experiment can be shared; it ran on one")
     written = report.write(out, name, config, result, time.perf_counter() - start)
     print(report.table(result.claims))
     print(f"{written['seconds']} s; result, figures and checkpoints in {out}")
@@ -218,6 +227,9 @@ def execute(module: Any, name: str, config: Any, options: Any, out: Path) -> int
 
 def run_all(words: Sequence[str]) -> int:
     """Run every experiment that declares at most `SHORT` minutes, or with --long every one."""
+    if {"-h", "--help"} & set(words):
+        print(USAGE)
+        return 0
     chosen = [s for s in scripts().values() if "--long" in words or s.minutes <= SHORT]
     words = [word for word in words if word != "--long"]
     if "--out" in words[:-1]:
@@ -231,6 +243,12 @@ def run_all(words: Sequence[str]) -> int:
     if processes.launched():
         remedy = "start the experiments one by one there"
         raise InputError("experiment", "all", "the name of one under mpirun or srun", remedy)
+    for script in chosen:  # before the first of them runs
+        try:
+            parsed(script, words)
+        except InputError as error:
+            remedy = f"{error.remedy}; so says {script.name}, and nothing was run"
+            raise InputError(error.field, error.value, error.expected, remedy) from None
     codes = {}
     for script in chosen:
         print(f"== {script.name}: {script.title}")

@@ -4,7 +4,7 @@ Reproduces: "les problèmes classiques d'un réseau de neurone": 002:403-417, 00
 Paper: the slides; Goodfellow 2016, NIPS tutorial: generative adversarial networks (mode collapse).
 Command: python -m experiments doctor
 Expected: >= 95 % of the provoked illnesses named in time on fresh seeds, no alarm on 20 healthy runs.
-Time: 15 minutes on 2 CPU cores
+Time: 6 minutes on 2 CPU cores
 
 The thresholds in `jaxdl.run.symptoms`, `jaxdl.run.gan_failures` and `jaxdl.run.doctor` were fixed on the
 seeds 0 to 4 of these runs. Those of over-fitting and of the games were fixed there a second time, after

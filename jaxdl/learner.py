@@ -20,6 +20,8 @@ import jax.numpy as jnp
 import optax
 from flax import struct
 
+from jaxdl.errors import require
+
 Key = jax.Array  # a typed key, `jax.random.key(seed)`
 Params = Any  # pytree of arrays
 Stats = Any  # pytree of arrays: a model's running statistics, {} without batch norm
@@ -85,7 +87,12 @@ def init_net(model: Any, optimizer: optax.GradientTransformation, key: Key, *inp
     """Initialise a flax module on `inputs` (`[batch, ...]`) and the optimizer on its parameters.
 
     A module with dropout needs no key for it here: modules are initialised with `train=False`.
+
+    Raises:
+      InputError: an optimizer that is none, such as a learning rate.
     """
+    known = isinstance(optimizer, optax.GradientTransformation)
+    require(known, "optimizer", optimizer, "an optax transformation", "optax.adam(1e-3) is usual")
     variables = dict(model.init(key, *inputs))
     params = variables.pop("params")
     return Net(params, variables, optimizer.init(params))

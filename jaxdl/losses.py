@@ -21,7 +21,7 @@ def cross_entropy(logits: jax.Array, label: jax.Array, label_smoothing: float = 
       label_smoothing: share of the probability that is spread evenly over all classes, 0..1.
 
     Raises:
-      InputError: a label that is no single integer, or a smoothing outside of [0, 1].
+      InputError: more than one example, a label that is no integer, or a smoothing outside of [0, 1].
 
     >>> print(cross_entropy(jnp.array([0.0, 0.0]), jnp.array(1)))
     0.6931472
@@ -30,6 +30,8 @@ def cross_entropy(logits: jax.Array, label: jax.Array, label_smoothing: float = 
     whole = label.ndim == 0 and jnp.issubdtype(label.dtype, jnp.integer)
     remedy = "use class numbers [batch]: squeeze a column, take the argmax of one-hot rows"
     require(whole, "label", f"{label.dtype}{list(label.shape)}", "one integer for one example", remedy)
+    remedy = "use jax.vmap for a batch"
+    require(jnp.ndim(logits) == 1, "logits", f"shape {jnp.shape(logits)}", "[classes], one example", remedy)
     require_number("label_smoothing", label_smoothing, 0, 1, remedy="0 switches it off")
     classes = logits.shape[-1]
     target = optax.smooth_labels(jax.nn.one_hot(label, classes, dtype=logits.dtype), label_smoothing)

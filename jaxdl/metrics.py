@@ -24,21 +24,29 @@ def accuracy(logits: jax.Array, label: jax.Array) -> jax.Array:
 
     `argmax` alone calls NaN logits class 0, and a dead network looks alive.
 
+    Args:
+      logits: float [classes], of one example; `jax.vmap` for a batch.
+      label: int [].
+
     Raises:
-      InputError: a label outside 0..classes-1, where its value is known.
+      InputError: more than one example, or a label outside 0..classes-1, where its value is known.
     """
-    _check_label(label, logits.shape[-1])
+    _check_label(logits, label)
     return ((jnp.argmax(logits) == label) & ~jnp.isnan(logits).any()).astype(jnp.float32)
 
 
 def confusion(logits: jax.Array, label: jax.Array) -> jax.Array:
     """A single 1 at [truth, prediction] of a [classes, classes] matrix; rows are the truth (002:383).
 
+    Args:
+      logits: float [classes], of one example; `jax.vmap` for a batch.
+      label: int [].
+
     Raises:
-      InputError: a label outside 0..classes-1, where its value is known.
+      InputError: more than one example, or a label outside 0..classes-1, where its value is known.
     """
-    classes = logits.shape[-1]
-    _check_label(label, classes)
+    _check_label(logits, label)
+    classes = len(logits)
     truth, predicted = jnp.arange(classes) == label, jnp.arange(classes) == jnp.argmax(logits)
     return (truth[:, None] & predicted[None, :]).astype(jnp.float32)
 
@@ -152,10 +160,14 @@ def over_batches(evaluate: Callable[[Any, Any], Sums]) -> Callable[[Any, Any], S
     return total
 
 
-def _check_label(label: Any, classes: int) -> None:
-    """Refuse a label outside of 0..classes-1, which would be counted as wrong or not at all."""
+def _check_label(logits: Any, label: Any) -> None:
+    """Refuse a batch, and a label outside of 0..classes-1, which would be counted as wrong or not at all."""
+    shapes = [list(np.shape(x)) for x in (logits, label)]
+    one = (len(shapes[0]), len(shapes[1])) == (1, 0)
+    require(one, "logits, label", shapes, "the shapes [classes] and []", "use jax.vmap for a batch")
+    classes = len(logits)
     if not isinstance(label, Tracer):
         number = np.asarray(label)
-        inside = number.ndim == 0 and number.dtype.kind in "iu" and 0 <= number < classes
+        inside = number.dtype.kind in "iu" and 0 <= number < classes
         remedy = "check the number of classes"
         require(bool(inside), "label", number.tolist(), f"one integer in 0..{classes - 1}", remedy)

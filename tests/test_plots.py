@@ -38,3 +38,10 @@ def test_figures_are_written_and_are_not_blank(name, tmp_path):
 def test_the_confusion_matrix_prints_every_count_that_is_not_zero():
     figure = plots.confusion_matrix(np.array([[5, 0], [2, 7]]), "ab")
     assert sorted(text.get_text() for text in figure.axes[0].texts) == ["2", "5", "7"]
+
+
+@pytest.mark.parametrize(("loss", "scale"), [(-20.0, "linear"), (2.0, "log")])
+def test_a_loss_below_zero_is_seen(loss, scale):
+    rows = [{"kind": "train", "step": step, "loss": [loss - step]} for step in (0, 1)]
+    (axis,) = plots.learning_curves(rows, 1.0).axes
+    assert axis.get_yscale() == scale

@@ -29,6 +29,7 @@ from jaxdl.learner import (
     unit_range,
     update_net,
 )
+from jaxdl.learners import checks
 
 Augment = Callable[[Key, jax.Array], jax.Array]  # one example: (key, input) -> input
 ACTIVE = 0.001  # a unit of the code is active above this
@@ -92,6 +93,7 @@ def learner(
         return {"input": clean, "noisy": corrupted}
 
     def init(key: Key, batch: Batch) -> TrainState:
+        checks.named(batch, "input")
         return init_state(model, optimizer, key, unit_range(batch["input"]))
 
     def step(state: TrainState, batch: Batch) -> tuple[TrainState, Metrics]:

@@ -4,6 +4,7 @@ Only arrays whose values are known are looked at: inside `jax.jit` these functio
 and let everything pass. `jaxdl.run.fit` shows a learner its first batch before it is compiled.
 """
 
+from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
@@ -16,6 +17,18 @@ from jaxdl.errors import InputError, require
 from jaxdl.learner import Batch, Net, unit_range
 
 SLACK = 1e-4  # by which probabilities may leave 0..1, for rounding
+
+
+def named(batch: Batch, *names: str) -> None:
+    """Refuse a batch that is no dict of the arrays that a family reads.
+
+    Raises:
+      InputError: naming what there is.
+    """
+    found = sorted(batch) if isinstance(batch, Mapping) else type(batch).__name__
+    remedy = 'name the arrays: {"input": x, "target": y}'
+    complete = isinstance(batch, Mapping) and {*names} <= batch.keys()
+    require(complete, "batch", found, f"a dict with {' and '.join(map(repr, names))}", remedy)
 
 
 def labels(model: Any, net: Net, loss: losses.ExampleLoss, batch: Batch) -> None:

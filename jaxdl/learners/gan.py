@@ -32,6 +32,7 @@ from jaxdl.learner import (
     unit_range,
     update_net,
 )
+from jaxdl.learners import checks
 
 
 class GANState(struct.PyTreeNode):
@@ -131,6 +132,7 @@ def learner(
         return each, {"noise": draw(jnp.int32(k), real[:, 0])["noise"]}
 
     def init(key: Key, batch: Batch) -> GANState:
+        checks.named(batch, "input")
         keys = jax.random.split(stream(key, INIT, 0))
         images = unit_range(batch["input"])
         noise = jnp.zeros((len(images), latents))

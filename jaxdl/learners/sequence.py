@@ -107,6 +107,7 @@ def learner(
         return {**batch, "carry": state.carry} if carried else batch
 
     def init(key: Key, batch: Batch) -> SequenceState:
+        checks.named(batch, "input", "target")
         checks.sequences(model, batch)
         first = init_state(model, optimizer, key, batch["input"])
         variables = {"params": first.net.params, **first.net.stats}

@@ -60,7 +60,8 @@ def learner(
       A learner on `TrainState` whose metrics are `{"loss": []}`.
 
     Raises:
-      InputError: l1 or l2 negative; in `init`, labels that `losses.cross_entropy` cannot count.
+      InputError: l1 or l2 negative; in `init`, a batch without these names, and labels that
+        `losses.cross_entropy` cannot count.
 
     >>> from jaxdl import models
     >>> batch = {"input": jnp.zeros((4, 8, 8, 1)), "target": jnp.array([0, 1, 2, 3])}
@@ -95,6 +96,7 @@ def learner(
         return {**batch, "input": jax.vmap(augment)(keys, batch["input"])}
 
     def init(key: Key, batch: Batch) -> TrainState:
+        checks.named(batch, "input", "target")
         state = init_state(model, optimizer, key, unit_range(batch)["input"])
         checks.labels(model, state.net, loss, batch)
         return state

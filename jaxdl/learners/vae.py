@@ -108,6 +108,7 @@ def learner(
         return {"input": x, "noise": noise}
 
     def init(key: Key, batch: Batch) -> TrainState:
+        checks.named(batch, "input")
         checks.probabilities(model, batch)
         return init_state(model, optimizer, key, unit_range(batch["input"]))
 

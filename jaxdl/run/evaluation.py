@@ -12,6 +12,12 @@ from jaxdl.transforms import Loop, each_seed
 Evaluate = Callable[[State, Batch], metrics.Sums]
 
 
+def measures(evaluate: Evaluate, split: Batch, state: State) -> list[str]:
+    """The names of what is measured, found without computing anything; `state` of one seed, or its shapes."""
+    row = jax.tree.map(lambda x: x[0], metrics.masked_batches(jax.tree.map(lambda x: x[:1], split), 1))
+    return [name for name in jax.eval_shape(evaluate, state, row) if name != "count"]
+
+
 def over_split(
     evaluate: Evaluate, split: Batch, loop: Loop = "auto"
 ) -> Callable[[State], dict[str, np.ndarray]]:

@@ -73,6 +73,9 @@ def reopen(folder: Path, experiment: str, config_type: type, given: dict[str, An
     Raises:
       InputError: no such run, a run of another experiment, or another config.
     """
+    runs = runs_inside(folder)
+    sweep = runs and not (folder / CONFIG).exists()
+    require(not sweep, "--resume", str(folder), "one run", f"resume one of {', '.join(runs)} in it")
     recorded = configs.read_json(folder / CONFIG, "--resume")
     require(
         recorded.get("experiment") == experiment,
@@ -91,6 +94,11 @@ def reopen(folder: Path, experiment: str, config_type: type, given: dict[str, An
         remedy = "leave it out, or start a new run: only --epochs or --steps may grow on a resume"
         require(longer or value == old, configs.option(name), value, f"{old!r} as in {folder}", remedy)
     return dataclasses.replace(config, **{name: value for name, value in given.items() if name in LONGER})
+
+
+def runs_inside(folder: Path) -> list[str]:
+    """The names of the runs in sub-folders of a folder: of a sweep, or the parts of an experiment."""
+    return sorted(path.parent.name for path in folder.glob(f"*/{CONFIG}"))
 
 
 def _suffixes() -> Iterator[str]:

@@ -100,6 +100,8 @@ def fit(
     >>> fitted.rows[-1]["loss"][0] < 0.5
     True
     """
+    remedy = "learners.supervised.learner(model, optimizer) makes one of a model"
+    require(isinstance(learner, Learner), "learner", type(learner).__name__, "a Learner", remedy)
     every = steps if every is None else every
     remedy = "give the run something to do; steps are counted in 32 bits"
     require_number("steps", steps, 1, 2**31 - 1, whole=True, remedy=remedy)

@@ -30,6 +30,10 @@ class Output:
     report: Callable[[str], None] = print  # called with messages
     observe: Observe | None = None  # called before the first step and at every evaluation, see `fit`
 
+    def __post_init__(self) -> None:
+        if self.folder is not None:  # a str too, as `load` takes it
+            object.__setattr__(self, "folder", Path(self.folder))
+
     def figure(self, name: str, figure: Any) -> None:
         """Write a matplotlib figure to folder/figures/name.png."""
         if self.folder is not None:

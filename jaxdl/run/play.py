@@ -67,6 +67,8 @@ def play(
     rounds = steps // per_round - agent.warmup
     least = per_round * (agent.warmup + 1)
     require(rounds >= 1, "steps", steps, f"at least {least}", "the warm-up is part of them")
+    remedy = "lambda: gymnasium.make(name), for several environments are made"
+    require(callable(make), "make", type(make).__name__, "a function that makes an environment", remedy)
     with contextlib.ExitStack() as stack:
         checkpoints, restored = None, None
         if output.folder is not None:

@@ -7,7 +7,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxdl.errors import require_choice
 from jaxdl.learner import State
 
 
@@ -42,7 +41,6 @@ class Best:
 
         A seed that has used up its patience takes no part, so that it ends as it would alone.
         """
-        require_choice("select.measure", select.measure, values)
         measured = values[select.measure]
         sign = 1 if select.maximize else -1
         improved = (sign * measured > sign * np.array(self.value)) & self.running(select)

@@ -19,7 +19,7 @@ from flax import linen as nn
 from jaxdl.errors import InputError, require, require_choice, require_number
 from jaxdl.run import config as configs
 from jaxdl.run.checkpoint import Arrays, Checkpoints
-from jaxdl.run.folder import CONFIG
+from jaxdl.run.folder import CONFIG, runs_inside
 
 ALLOWED = ("jaxdl.models", "jax.nn", "jax._src.nn")  # where a recorded name may point to
 
@@ -41,8 +41,14 @@ def load(folder: str | Path, seed: int = 0, net: str = "net") -> tuple[nn.Module
     """
     require_number("seed", seed, 0, whole=True, remedy="it counts the run's seeds from 0")
     folder = Path(folder)
-    recorded = configs.read_json(folder / CONFIG, "folder")
-    remedy = "only models of jaxdl are recorded; build yours and read the checkpoint yourself"
+    runs = runs_inside(folder)
+    inside = runs and not (folder / CONFIG).exists()
+    recorded = {} if inside else configs.read_json(folder / CONFIG, "folder")
+    remedy = (
+        f"it holds the runs {', '.join(runs)}"
+        if runs
+        else "only models of jaxdl are recorded; build yours and read the checkpoint yourself"
+    )
     require(recorded.get("model") is not None, "folder", str(folder), "a run with a recorded model", remedy)
     model = build(recorded["model"])
     with Checkpoints(folder / "checkpoints") as checkpoints:
@@ -73,7 +79,7 @@ def export(folder: str | Path, path: str | Path, seed: int = 0, net: str = "net"
     _, variables, recorded = load(folder, seed, net)
     leaves = jax.tree_util.tree_leaves_with_path(variables)
     tensors = {jax.tree_util.keystr(p, simple=True, separator="."): np.asarray(x) for p, x in leaves}
-    metadata = {"format": "flax", "experiment": recorded["experiment"], "seed": str(seed)}
+    metadata = {"format": "flax", "experiment": str(recorded.get("experiment", "")), "seed": str(seed)}
     save_file(tensors, str(path), metadata)
 
 

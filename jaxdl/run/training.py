@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxdl.errors import InputError
+from jaxdl.errors import InputError, require_choice
 from jaxdl.learner import Batch, Learner, State
 from jaxdl.run import config as configs
 from jaxdl.run import log as logs
@@ -17,7 +17,7 @@ from jaxdl.run import nonfinite, processes
 from jaxdl.run.checkpoint import Checkpoints, Restored, flatten, require_seed, require_unused, unflatten
 from jaxdl.run.chunks import compiler_options
 from jaxdl.run.doctor import Doctor
-from jaxdl.run.evaluation import Evaluate, over_split
+from jaxdl.run.evaluation import Evaluate, measures, over_split
 from jaxdl.run.folder import CONFIG
 from jaxdl.run.lock import held
 from jaxdl.run.output import Output
@@ -50,6 +50,9 @@ class Training:
         self.best = Best.none_yet(seeds, select) if select else None
         self.inspect = None if runs.inspect is None else jax.jit(runs.inspect)
         self.evaluate = None if evaluate is None else over_split(evaluate, validation, loop)
+        if select is not None and evaluate is not None:
+            one = jax.eval_shape(lambda states: jax.tree.map(lambda x: x[0], states), self.state)
+            require_choice("select.measure", select.measure, measures(evaluate, validation, one))
         self.checkpoints: Checkpoints | None = None
         self.saved = 0  # the step of the newest checkpoint
         self.shown: dict[str, str] = {}  # in the progress bar
@@ -81,9 +84,10 @@ class Training:
                 whole = {name: value for name, value in recorded.items() if value is not None}
                 for difference in configs.differences(output.folder / CONFIG, {"form": form, **whole}):
                     output.report(f"warning: {difference}; the last bits may differ from here on")
-            if output.config is not None:
+            if output.config is not None or output.model is not None:
                 model = None if output.model is None else describe(output.model)
-                configs.write_json(output.folder / CONFIG, {**output.config, "model": model, "form": form})
+                recorded = {**(output.config or {}), "model": model, "form": form}
+                configs.write_json(output.folder / CONFIG, recorded)
             if exist:
                 self._restore(output)
         self.log = stack.enter_context(logs.Log(output.folder, self.step, output.logger))

@@ -295,10 +295,20 @@ def test_a_damaged_checkpoint_is_named_and_passed_over(tmp_path, capsys):
     assert json.loads((run / "result.json").read_text())["claims"] == expected
 
 
-def test_a_sweep_is_one_run_per_value(tmp_path):
+def test_a_sweep_is_one_run_per_value(tmp_path, capsys):
     mlp("--epochs", "1", "--learning-rate", "1e-3,3e-4", "--out", str(tmp_path / "sweep"))
     rates = {json.loads(p.read_text())["config"]["learning_rate"] for p in tmp_path.rglob("result.json")}
     assert rates == {1e-3, 3e-4}
+    assert runner.main(["mlp", "--resume", str(tmp_path / "sweep")]) == 2
+    assert "resume one of learning_rate=0.0003, learning_rate=0.001 in it" in capsys.readouterr().err
+
+
+def test_what_nothing_comes_of_is_said(tmp_path, capsys):
+    out = tmp_path / "run"
+    assert runner.main(["neuron", "--doctor", "--layers", "--out", str(out)]) == 0
+    shown = capsys.readouterr().out
+    assert all(f"--{name}: nothing of this experiment is trained" in shown for name in ("doctor", "layers"))
+    assert "doctor" not in json.loads((out / "result.json").read_text())
 
 
 def test_default_folders_do_not_collide(tmp_path, monkeypatch):
@@ -338,3 +348,19 @@ def test_all_runs_the_short_ones_and_long_the_others_too(tmp_path, monkeypatch, 
     assert runner.main(["all", "--long"]) == 1
     assert [name for name, *_ in ran] == ["mlp", "cnn"]
     assert "cnn: exit code 1" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("words", [["--epochs", "2"], ["--devices", "many"]])
+def test_all_refuses_what_one_of_them_lacks_before_the_first_one_runs(words, monkeypatch, capsys):
+    chosen = {name: runner.scripts()[name] for name in ("mlp", "dqn")}
+    monkeypatch.setattr(runner, "scripts", lambda: chosen)
+    monkeypatch.setattr(runner, "execute", lambda *words: pytest.fail("it ran"))
+    assert runner.main(["all", *words]) == 2
+    said = capsys.readouterr().err
+    assert f"got {words[0]!r}" in said or f"{words[0]}: got" in said
+    assert "so says " in said
+
+
+def test_all_has_help(capsys):
+    assert runner.main(["all", "--help"]) == 0
+    assert "every one of at most" in capsys.readouterr().out

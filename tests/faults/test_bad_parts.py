@@ -9,7 +9,7 @@ import optax
 import pytest
 from jax.sharding import PartitionSpec as P
 
-from jaxdl import envs, losses, models
+from jaxdl import envs, losses, metrics, models
 from jaxdl.data import order
 from jaxdl.envs import catch, chain, gridworld, tables
 from jaxdl.envs.returns import n_step
@@ -70,6 +70,13 @@ LEARNERS = {
     "lasso below 0": (lambda: supervised.learner(LINEAR, SGD, l1=-1), "l1", ["-1", ">= 0", "switches"]),
     "endless ridge": (lambda: supervised.learner(LINEAR, SGD, l2=INF), "l2", ["inf", ">= 0"]),
     "penalty of a word": (lambda: supervised.learner(LINEAR, SGD, l2="0.1"), "l2", ["'0.1'", "a number"]),
+    "learning rate as optimizer": (lambda: supervised.learner(LINEAR, 0.1).init(KEY, BATCH), "optimizer",
+        ["0.1", "optax.adam"]),
+    "loss of a batch": (lambda: losses.cross_entropy(jnp.zeros((4, 2)), 1), "logits", ["(4, 2)", "jax.vmap"]),
+    "accuracy of a batch": (lambda: jax.jit(metrics.accuracy)(jnp.eye(3), jnp.arange(3)), "logits, label",
+        ["[[3, 3], [3]]", "jax.vmap"]),
+    "confusion of a batch": (lambda: jax.jit(metrics.confusion)(jnp.eye(3), 1), "logits, label",
+        ["[[3, 3], []]", "jax.vmap"]),
     "smoothing below 0": (lambda: losses.cross_entropy(jnp.zeros(2), 1, -0.1), "label_smoothing", ["-0.1"]),
     "pixels of 0..255 for a VAE": (bernoulli(255), "input",
         ["255.0 in row 0", "0..1", "likelihood='gaussian'"]),

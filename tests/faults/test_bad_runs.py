@@ -13,7 +13,7 @@ from experiments import mlp
 from jaxdl import models
 from jaxdl.data import order
 from jaxdl.learners import dqn, supervised
-from jaxdl.run import Select, config, export, fit, load, report
+from jaxdl.run import Output, Select, config, export, fit, load, report
 from jaxdl.run.checkpoint import Checkpoints, unflatten
 from jaxdl.run.folder import fresh
 from jaxdl.run.play import play
@@ -91,6 +91,10 @@ FOLDERS = {
     "bytes as config": (lambda folder: (folder / "run/config.json").write_bytes(b"\xff\xfe"), load_run,
         "folder",
         ["UnicodeDecodeError"]),
+    "a sweep": (lambda folder: ((folder / "run").rename(folder / "run-1") and
+                (folder / "run").mkdir()) or (folder / "run-1").rename(folder / "run" / "seed=1"),
+        load_run, "folder",
+        ["it holds the runs seed=1"]),
     "no model": (changed(lambda record: record.update(model=None)), load_run, "folder", ["a recorded model"]),
     "code as model": (model(**{"class": "os.system"}), load_run, "model",
         ["'os.system'", "a model of jaxdl"]),
@@ -182,6 +186,14 @@ RUNS = {
     "unknown loop": (run(loop="vmpa"), "loop", ["did you mean 'vmap'?"]),
     "no patience": (run(evaluate=JUDGE, validation=ROWS, select=Select(patience=0)), "patience",
         ["0", ">= 1"]),
+    "measure that is not taken": (lambda folder: fit(RESIDENT, ROWS, steps=2, evaluate=JUDGE, validation=ROWS,
+            select=Select("val_loss"), output=Output(folder / "new")),
+        "select.measure",
+        ["'val_loss'", "accuracy, loss"]),
+    "model instead of a learner": (run(LINEAR), "learner", ["'MLP'", "a Learner", "supervised.learner"]),
+    "rows without names": (run(rows=(ROWS["input"], ROWS["target"])), "batch", ["'tuple'", "'target'"]),
+    "rows of other names": (run(rows={"x": ROWS["input"], "y": ROWS["target"]}), "batch",
+        ["['x', 'y']", "'input' and 'target'"]),
     "evaluation of nothing": (run(evaluate=JUDGE), "evaluate", ["with `validation`", "give both"]),
     "choice without evaluation": (run(select=Select()), "evaluate", ["given for `select`"]),
     "empty validation": (run(evaluate=JUDGE, validation={"input": ROWS["input"][:0]}), "validation",
@@ -197,6 +209,7 @@ RUNS = {
     "host with too few": (run(LEARNER, lambda start: itertools.islice([ROWS] * 3, start, 3), steps=4), "data",
         ["no batch 3", "a batch for every step"]),
     "too few steps to play": (player(steps=20), "steps", ["20", "at least", "warm-up"]),
+    "environment that is made": (player(), "make", ["'NoneType'", "a function", "lambda"]),
     "checkpoints every 0 rounds": (player(every=0), "every", ["0", ">= 1"]),
     "player of seed -1": (player(seed=-1), "seed", ["-1", "0..4294967295"]),
     "claim that cannot be read": (lambda folder: report.claim("a", "b", "about 1", [1]), "expected",

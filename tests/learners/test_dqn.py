@@ -24,7 +24,7 @@ OPTIONS = ("double", "dueling", "steps", "prioritized", "atoms", "noisy")
 def agent(double=False, dueling=False, steps=False, prioritized=False, atoms=False, noisy=False, **given):
     """A small agent for the probes; each option on or off."""
     soft = steps ^ prioritized ^ atoms ^ noisy
-    network = models.QNetwork(2, (16,), dueling=dueling, atoms=61 if atoms else 1, noisy=noisy)
+    network = models.QNetwork(2, (16,), dueling=dueling, atoms=16 if atoms else 1, noisy=noisy)
     replay = (envs.prioritized if prioritized else envs.uniform)(512)
     options = {
         "environments": 4,

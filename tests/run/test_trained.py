@@ -84,3 +84,12 @@ def test_bad_seeds_are_refused(trained, options, message):
 def test_a_folder_without_a_run_is_refused(tmp_path):
     with pytest.raises(InputError, match="folder: got"):
         load(tmp_path)
+
+
+def test_a_model_alone_is_recorded_too(tmp_path):
+    """Without an experiment's config, and in a folder that is named by a word."""
+    learner = resident(supervised.learner(MODEL, optax.sgd(0.1)), 8, order.rows)
+    fit(learner, DATA, steps=1, output=Output(str(tmp_path / "run"), progress=False, model=MODEL))
+    assert load(tmp_path / "run")[0] == MODEL
+    export(tmp_path / "run", tmp_path / "weights.safetensors")
+    assert load_file(tmp_path / "weights.safetensors")
