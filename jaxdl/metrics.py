@@ -131,7 +131,8 @@ def masked_batches(data: Any, batch_size: int) -> dict[str, Any]:
       batch_size: rows per batch; made smaller when the data are fewer.
 
     Returns:
-      The dict as arrays [batches, batch_size, ...] with `"mask"` [batches, batch_size] added.
+      The dict as arrays [batches, batch_size, ...] with `"mask"` [batches, batch_size] added, or
+      multiplied with that of the data.
 
     Raises:
       InputError: no rows, arrays of different lengths, or a batch size below 1.
@@ -147,7 +148,8 @@ def masked_batches(data: Any, batch_size: int) -> dict[str, Any]:
     index = np.arange(batches * batch_size)
     real = (index < n).reshape(batches, batch_size)
     rows = np.where(real, index.reshape(real.shape), 0)
-    return {**jax.tree.map(lambda x: x[rows], data), "mask": real.astype(np.float32)}
+    cut = jax.tree.map(lambda x: x[rows], data)
+    return {**cut, "mask": real.astype(np.float32) * cut.get("mask", 1)}
 
 
 def over_batches(evaluate: Callable[[Any, Any], Sums]) -> Callable[[Any, Any], Sums]:

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 from flax import struct
+from jax.core import Tracer
 
 from jaxdl.errors import require, require_number
 
@@ -94,7 +95,8 @@ def sticky_actions(environment: Environment, probability: float = 0.1) -> Enviro
 
     def step(key: Key, state: StickyState, action: jax.Array, params: Params) -> Step:
         stick_key, step_key = jax.random.split(key)
-        repeat = jax.random.bernoulli(stick_key, float(probability))
+        chance = probability if isinstance(probability, Tracer) else float(probability)
+        repeat = jax.random.bernoulli(stick_key, chance)
         action = jnp.where(repeat, state.previous, action).astype(jnp.int32)
         observation, inner, reward, terminated, truncated = environment.step(
             step_key, state.inner, action, params

@@ -4,17 +4,15 @@ Only arrays whose values are known are looked at: inside `jax.jit` these functio
 and let everything pass. `jaxdl.run.fit` shows a learner its first batch before it is compiled.
 """
 
-from collections.abc import Mapping
-from functools import partial
+from collections.abc import Callable, Mapping
 from typing import Any
 
-import jax
 import numpy as np
 from jax.core import Tracer
 
 from jaxdl import losses
 from jaxdl.errors import InputError, require
-from jaxdl.learner import Batch, Net, unit_range
+from jaxdl.learner import Batch
 
 SLACK = 1e-4  # by which probabilities may leave 0..1, for rounding
 
@@ -31,29 +29,28 @@ def named(batch: Batch, *names: str) -> None:
     require(complete, "batch", found, f"a dict with {' and '.join(map(repr, names))}", remedy)
 
 
-def labels(model: Any, net: Net, loss: losses.ExampleLoss, batch: Batch) -> None:
+def labels(outputs: Callable[[], tuple[int, ...]], loss: losses.ExampleLoss, batch: Batch) -> None:
     """Refuse targets that `losses.cross_entropy` cannot count as classes of the model.
 
     Args:
-      model: flax module, called as `model(input, train=False)`.
-      net: its parameters and statistics.
+      outputs: gives the shape of the model's outputs for the batch, [batch, ..., classes].
       loss: of the learner; another one than `losses.cross_entropy` lets everything pass.
-      batch: `{"input": [batch, ...], "target": [batch]}`.
+      batch: `{"target": [batch, ...]}`; steps beyond a `"length"` [batch] may hold anything.
 
     Raises:
       InputError: targets that are no integers, not one for each row of outputs, or outside of
         0..outputs-1.
     """
-    target = _known(batch["target"])
+    target, length = _known(batch["target"]), _known(batch.get("length"))
     if target is None or getattr(loss, "func", loss) is not losses.cross_entropy:
         return
-    variables = {"params": net.params, **net.stats}
-    apply = partial(model.apply, train=False)
-    shape = jax.eval_shape(apply, variables, unit_range({"x": batch["input"]})["x"]).shape
+    shape = outputs()
     remedy = "use class numbers: squeeze a column, take the argmax of one-hot rows"
     require(target.shape == shape[:-1], "target", f"shape {target.shape}", f"labels {shape[:-1]}", remedy)
     integers = target.dtype.kind in "iu"
     require(integers, "target", str(target.dtype), "integer labels", "use .astype(np.int32)")
+    if length is not None and target.ndim == 2:
+        target = np.where(np.arange(target.shape[1]) < length[:, None], target, 0)
     expected = f"labels in 0..{shape[-1] - 1}, one for each output of the model"
     _in_range("target", target, 0, shape[-1] - 1, expected, "check the number of classes")
 

@@ -111,7 +111,8 @@ def learner(
         checks.sequences(model, batch)
         first = init_state(model, optimizer, key, batch["input"])
         variables = {"params": first.net.params, **first.net.stats}
-        _, carry = jax.eval_shape(model.apply, variables, batch["input"])
+        outputs, carry = jax.eval_shape(model.apply, variables, batch["input"])
+        checks.labels(lambda: outputs.shape, loss, batch)
         zeros = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), carry) if carried else ()
         return SequenceState(first.step, first.key, first.net, zeros)
 
@@ -185,7 +186,8 @@ def sample(model: Any, length: int) -> Callable[..., jax.Array]:
       prefers what is likely.
 
     Raises:
-      InputError: length < 1; a temperature that is not > 0, or a prompt without a token.
+      InputError: length < 1; a temperature that is not > 0, a prompt without a token, or, where it is
+        known, with one that the vocabulary lacks.
     """
     require_number("length", length, 1, whole=True, remedy="it counts tokens; use 2000")
 
@@ -197,6 +199,7 @@ def sample(model: Any, length: int) -> Callable[..., jax.Array]:
         )
         some = prompt.ndim == 2 and prompt.shape[1] >= 1
         require(some, "prompt", prompt.shape, "tokens [batch, time >= 1]", "begin with one token")
+        checks.sequences(model, {"input": prompt})
         variables = {"params": state.net.params, **state.net.stats}
         logits, carry = model.apply(variables, prompt)
 

@@ -98,7 +98,7 @@ def learner(
     def init(key: Key, batch: Batch) -> TrainState:
         checks.named(batch, "input", "target")
         state = init_state(model, optimizer, key, unit_range(batch)["input"])
-        checks.labels(model, state.net, loss, batch)
+        checks.labels(lambda: jax.eval_shape(predict(model), state, batch["input"]).shape, loss, batch)
         return state
 
     def step(state: TrainState, batch: Batch) -> tuple[TrainState, Metrics]:

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import optax
+from jax.core import Tracer
 
 from jaxdl import losses, metrics
 from jaxdl.errors import require, require_choice, require_number
@@ -85,7 +86,8 @@ def learner(
     require_number("samples", samples, 1, whole=True, remedy="1 is the usual choice for the ELBO")
     require_number("beta", beta, 0, remedy="1 gives the bound")
     require_number("free_bits", free_bits, 0, remedy="0 switches it off")
-    plain = beta == 1 and free_bits == 0
+    traced = any(isinstance(number, Tracer) for number in (beta, free_bits))
+    plain = not traced and beta == 1 and free_bits == 0
     remedy = "they belong to the ELBO"
     require(objective == "elbo" or plain, "beta, free_bits", (beta, free_bits), "1 and 0 with 'iwae'", remedy)
 

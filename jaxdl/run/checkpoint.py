@@ -26,6 +26,7 @@ from jaxdl.errors import InputError, require
 from jaxdl.learner import path_name, plain, typed
 
 Arrays = dict[str, np.ndarray]
+INTACT = "a folder with an intact checkpoint"
 DAMAGED = "damaged"  # folder beside the checkpoints for those that did not verify
 
 
@@ -45,25 +46,32 @@ class Checkpoints:
     Args:
       folder: made when missing.
       keep: how many of the newest to keep. More than one, so that a damaged one can be passed over.
+      read_only: only `restore`, and leave everything as it is: a run may be writing there.
 
     Raises:
-      InputError: a file is where the folder should be.
+      InputError: a file is where the folder should be, or there is none to read.
     """
 
-    def __init__(self, folder: Path, keep: int = 3):
+    def __init__(self, folder: Path, keep: int = 3, read_only: bool = False):
         import orbax.checkpoint as ocp
 
         logging.getLogger("absl").setLevel(logging.ERROR)
-        self.folder = Path(folder).absolute()
+        self.folder, self.read_only = Path(folder).absolute(), read_only
+        require(not read_only or self.folder.is_dir(), "resume", str(folder), INTACT, "has the run saved?")
         blocked = next(path for path in (self.folder, *self.folder.parents) if path.exists())
         remedy = f"{blocked} is a file; choose another"
         require(blocked.is_dir(), "folder", str(folder), "a folder that can be made", remedy)
-        self.folder.mkdir(parents=True, exist_ok=True)
+        if not read_only:
+            self.folder.mkdir(parents=True, exist_ok=True)
         # In a job of several processes it waits for no other than itself.
         process = jax.process_index()
         alone = ocp.options.MultiprocessingOptions(primary_host=process, active_processes={process})
         options = ocp.CheckpointManagerOptions(
-            max_to_keep=keep, cleanup_tmp_directories=True, create=False, multiprocessing_options=alone
+            max_to_keep=None if read_only else keep,
+            cleanup_tmp_directories=not read_only,
+            read_only=read_only,
+            create=False,
+            multiprocessing_options=alone,
         )
         self._ocp, self._manager = ocp, ocp.CheckpointManager(self.folder, options=options)
 
@@ -104,21 +112,25 @@ class Checkpoints:
     def restore(self, report: Callable[[str], None] = lambda message: None) -> Restored:
         """The newest checkpoint whose digests are right.
 
-        Damaged ones are moved to the folder `damaged`, so that their step can be saved again, and
-        reported by file and reason.
+        Damaged ones are reported by file and reason, and moved to the folder `damaged`, so that their
+        step can be saved again. Where none is intact all stay where they are.
 
         Raises:
           InputError: there is none.
         """
+        damaged: list[int] = []
         for step in sorted(self._manager.all_steps(), reverse=True):
             try:
-                return self._read(step)
+                restored = self._read(step)
             except Exception as error:  # whatever orbax raises on a damaged folder
                 reason = _first_line(error)
                 report(f"checkpoint {self.folder / str(step)} is damaged and was passed over: {reason}")
-                self._set_aside(step)
-        remedy = "start the run again without --resume"
-        raise InputError("resume", str(self.folder), "a folder with an intact checkpoint", remedy)
+                damaged.append(step)
+                continue
+            for passed_over in [] if self.read_only else damaged:
+                self._set_aside(passed_over)
+            return restored
+        raise InputError("resume", str(self.folder), INTACT, "start the run again without --resume")
 
     def wait(self) -> None:
         """Wait for the last save; an error of it is raised here."""
@@ -172,11 +184,12 @@ def require_unused(folder: Path, exist: bool) -> None:
     require(not exist, "out", str(folder), "a folder without checkpoints of another run", remedy)
 
 
-def require_seed(seed: int, host: dict[str, Any]) -> None:
-    """Raise `InputError` if a run is resumed with another seed than it began with."""
-    began = host.get("seed", seed)
-    remedy = "leave the seed as it was, or choose another folder"
-    require(seed == began, "seed", seed, f"{began}, which the run began with", remedy)
+def require_seed(seed: int, host: dict[str, Any], seeds: int = 1) -> None:
+    """Raise `InputError` if a run is resumed with another seed, or number of them, than it began with."""
+    for name, number in {"seed": seed, "seeds": seeds}.items():
+        began = host.get(name, number)
+        remedy = f"leave the {name} as it was, or choose another folder"
+        require(number == began, name, number, f"{began}, which the run began with", remedy)
 
 
 def flatten(state: Any) -> Arrays:

@@ -141,6 +141,9 @@ def feed(learner: Learner, data: Batch | Batches, capacity: int) -> Callable[[in
         remedy = "let it go round and round, or take fewer steps"
         require(len(rows) == count, "data", f"no batch {step + len(rows)}", "a batch for every step", remedy)
         position = step + count
+        shapes = {str(jax.tree.map(np.shape, row)) for row in rows}
+        remedy = "drop or fill up the last batch"
+        require(len(shapes) == 1, "data", sorted(shapes), "batches of one and the same shape", remedy)
         return jax.tree.map(lambda *x: np.stack(x), *rows, *[rows[-1]] * (capacity - len(rows)))
 
     return stack

@@ -162,8 +162,7 @@ def differences(recorded: Path, form: Mapping[str, Any]) -> list[str]:
     if not recorded.exists():
         return []
     then, now = read_json(recorded, "--resume"), environment()
-    before = {"device": then.get("device"), **then.get("versions", {})}
-    before |= {name: then[name] for name in form if name in then}
+    before = {**then.get("versions", {}), **{name: then[name] for name in ("device", *form) if name in then}}
     today = {**form, "device": now["device"], **now["versions"]}
     return [
         f"{name} was {before[name]}, is {today[name]}"

@@ -110,9 +110,11 @@ class Doctor:
 
     def trained(self, step: int, losses: np.ndarray) -> None:
         """Look at the losses [seeds, steps] of a chunk that ended at `step`."""
-        self.latest = losses
         if self.first is None:
             self.first = _mean(losses[:, :FEW] if step == losses.shape[1] else self.start[:, None])
+        if self.latest is not None:  # a chunk may be shorter than what is looked at
+            losses = np.concatenate([self.latest[:, 1 - symptoms.WINDOW :], losses], axis=1)
+        self.latest = losses
         if self.falls and (losses >= symptoms.FAR * self.levels[:, None]).any():
             pairs = zip(losses, self.levels, strict=True)
             self._tell(step, [symptoms.exploded(x, float(level), step) for x, level in pairs])

@@ -85,8 +85,8 @@ def fit(
         by name one value per seed, becomes a row of kind "observed".
 
     Raises:
-      InputError: arguments out of range, a folder that holds another run, or nothing intact to resume
-        from.
+      InputError: arguments out of range, a folder that holds another run, or one to resume whose
+        checkpoints are all damaged. (Without any the run begins.)
       NonFiniteLoss: at the first NaN, with step and layer.
       Interrupted: SIGTERM or Ctrl-C, after saving.
 
@@ -100,6 +100,8 @@ def fit(
     >>> fitted.rows[-1]["loss"][0] < 0.5
     True
     """
+    remedy = "1 is a device alone"
+    require_number("devices", output.devices, 1, whole=True, remedy=remedy)
     remedy = "learners.supervised.learner(model, optimizer) makes one of a model"
     require(isinstance(learner, Learner), "learner", type(learner).__name__, "a Learner", remedy)
     every = steps if every is None else every
@@ -153,6 +155,8 @@ def fit(
         run = Training(learner, seed, seeds, loop, example, evaluate, validation, select)
         begun = run.state if output.doctor else None
         run.open(stack, output, spread.describe())
+        remedy = "a run only grows; load its state with jaxdl.run.load"
+        require(run.step <= steps, "steps", steps, f"at least the {run.step} that were done", remedy)
         output.report(
             f"{count_parameters(run.state) // seeds:,} parameters, {flops:,.0f} FLOPs a step, "
             f"{seeds} seed{'s' * (seeds > 1)}, {steps - run.step:,} of {steps:,} steps to go"

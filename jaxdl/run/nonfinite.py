@@ -8,6 +8,8 @@ import numpy as np
 
 from jaxdl.learner import Batch, Learner, State
 
+SKIPS = 100  # steps in a row, by which a run that may skip some goes nowhere
+
 
 class NonFiniteLoss(FloatingPointError):
     """The loss became NaN or infinite; the message names step, seed, layer and what to try."""
@@ -27,6 +29,24 @@ def first_bad(losses: np.ndarray) -> tuple[int, int] | None:
         return None
     index = int(bad.any(0).argmax())
     return int(bad[:, index].argmax()), index
+
+
+def stuck(skipped: np.ndarray, before: np.ndarray) -> tuple[tuple[int, int] | None, np.ndarray]:
+    """Where `SKIPS` steps in a row were skipped, as `first_bad` says it, and how many were at the end.
+
+    Args:
+      skipped: [seeds, steps], above 0 where a step was, see `skip_nonfinite`.
+      before: [seeds], steps in a row that were skipped just before.
+
+    >>> stuck(np.array([[1, 1, 0], [1, 1, 1]]), np.array([0, SKIPS - 2]))[0]
+    (1, 1)
+    """
+    counts = before
+    for index, now in enumerate(skipped.T):
+        counts = np.where(now > 0, counts + 1, 0)
+        if (counts >= SKIPS).any():
+            return (int(np.argmax(counts)), index), counts
+    return None, counts
 
 
 def explain(
@@ -89,6 +109,8 @@ def culprit(looked: Mapping[str, Any]) -> str:
 
     >>> culprit({"loss": np.nan, "activation/input": 1.0, "activation/dense1": np.inf})
     "first seen in the output of layer 'dense1'"
+    >>> culprit({"generator_parameter_norm/dense/kernel": np.nan})
+    "first seen in parameter 'dense/kernel' of the generator"
     """
     said = {
         "parameter_norm/": "first seen in parameter",
@@ -97,7 +119,8 @@ def culprit(looked: Mapping[str, Any]) -> str:
     }
     for prefix, text in said.items():
         for name, value in looked.items():
-            if name.startswith(prefix) and not np.isfinite(value):
-                place = name.removeprefix(prefix)
-                return "first seen in the input batch" if place == "input" else f"{text} {place!r}"
+            player, found, place = name.partition(prefix)  # of a game: generator_, discriminator_
+            if found and not np.isfinite(value):
+                whose = f" of the {player.rstrip('_')}" if player else ""
+                return "first seen in the input batch" if place == "input" else f"{text} {place!r}{whose}"
     return "first seen in the loss itself: every layer is finite"

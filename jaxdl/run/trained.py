@@ -7,6 +7,8 @@ ever unpickled, and only modules and functions of `jaxdl.models` and `jax.nn` ar
 
 import dataclasses
 import importlib
+import logging
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -33,8 +35,9 @@ def load(folder: str | Path, seed: int = 0, net: str = "net") -> tuple[nn.Module
       net: name of the net in the state, for families with several.
 
     Returns:
-      The flax module, its variables (those of the best validation where the run selected them),
-      and the run's recorded config: `model.apply(variables, inputs)` predicts.
+      The flax module, its variables (those of the best validation where the run selected them, and the
+      averages of a net that has them, see `ema`), and the run's recorded config:
+      `model.apply(variables, inputs)` predicts.
 
     Raises:
       InputError: no run, no intact checkpoint, no such seed, or a model that is not jaxdl's.
@@ -51,17 +54,16 @@ def load(folder: str | Path, seed: int = 0, net: str = "net") -> tuple[nn.Module
     )
     require(recorded.get("model") is not None, "folder", str(folder), "a run with a recorded model", remedy)
     model = build(recorded["model"])
-    with Checkpoints(folder / "checkpoints") as checkpoints:
-        arrays = checkpoints.restore().arrays
+    with Checkpoints(folder / "checkpoints", read_only=True) as checkpoints:
+        arrays = checkpoints.restore(logging.getLogger("jaxdl").warning).arrays
     chosen = "best" if any(path.startswith("best.") for path in arrays) else "state"
-    variables = {
-        "params": _nested(arrays, f"{chosen}.{net}.params.", seed),
-        **_nested(arrays, f"{chosen}.{net}.stats.", seed),
-    }
-    if not variables["params"]:
-        nets = sorted({path.split(".")[1] for path in arrays if ".params." in path})
-        require_choice("net", net, nets)
-    return model, variables, recorded
+    nets = _nets(arrays, chosen)
+    require_choice("net", net, sorted(nets))
+    params, stats = (_nested(arrays, nets[net] + part, seed) for part in ("params.", "stats."))
+    average = _nested(arrays, f"{chosen}.average.", seed)
+    if average and _shapes(average) == _shapes(params):  # it is this net's
+        params, stats = average, _nested(arrays, f"{chosen}.average_stats.", seed)
+    return model, {"params": params, **stats}, recorded
 
 
 def export(folder: str | Path, path: str | Path, seed: int = 0, net: str = "net") -> None:
@@ -119,6 +121,8 @@ def build(spec: Any) -> Any:
 
 def _qualified(thing: Any) -> str:
     thing = getattr(thing, "__wrapped__", thing)  # jax.nn.relu is a compiled wrapper
+    named = hasattr(thing, "__qualname__")
+    require(named, "model", thing, "fields that have a name", "give it a def of its own instead of a partial")
     return f"{thing.__module__}.{thing.__qualname__}"
 
 
@@ -133,6 +137,16 @@ def _find(name: Any) -> Callable[..., Any]:
     if found is None:
         raise InputError("model", name, "a model of this version of jaxdl", "install the run's version")
     return found
+
+
+def _nets(arrays: Arrays, chosen: str) -> dict[str, str]:
+    """The prefix of each net's arrays by its name; `ema` has the state inside of its own."""
+    found = (re.match(rf"({chosen}\.(?:state\.)*(\w+)\.)params\.", path) for path in arrays)
+    return {match[2]: match[1] for match in found if match}
+
+
+def _shapes(tree: Any) -> Any:
+    return jax.tree.map(lambda x: x.shape, tree)
 
 
 def _nested(arrays: Arrays, prefix: str, seed: int) -> dict[str, Any]:

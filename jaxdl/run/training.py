@@ -44,7 +44,8 @@ class Training:
         self.seconds_before = 0.0  # of the run until it was interrupted
         keys = jax.vmap(jax.random.key)(np.arange(seed, seed + seeds, dtype=np.uint32))
         runs = over_seeds(learner, seeds, loop)
-        self.learner, self.select, self.seed, self.step = learner, select, seed, 0
+        self.learner, self.select, self.step = learner, select, 0
+        self.seed, self.seeds = seed, seeds
         self.state = jax.jit(runs.init, compiler_options=compiler_options(example))(keys, example)
         self.best_state = self.state
         self.best = Best.none_yet(seeds, select) if select else None
@@ -54,6 +55,8 @@ class Training:
             one = jax.eval_shape(lambda states: jax.tree.map(lambda x: x[0], states), self.state)
             require_choice("select.measure", select.measure, measures(evaluate, validation, one))
         self.checkpoints: Checkpoints | None = None
+        self.skipped = np.zeros(seeds, int)  # steps in a row
+        self.warned = False  # of a validation that is no number
         self.saved = 0  # the step of the newest checkpoint
         self.shown: dict[str, str] = {}  # in the progress bar
         self.doctor: Doctor | None = None
@@ -99,12 +102,12 @@ class Training:
     def advance(self, state: State, measured: dict[str, np.ndarray], batch: Batch) -> None:
         """Take over the result of a chunk (measures [seeds, steps]), unless its loss is not finite."""
         # A skipped step kept the state as it was: only what was not skipped is an accident.
-        losses = (
-            np.where(measured["skipped"] > 0, 0, measured["loss"])
-            if "skipped" in measured
-            else measured["loss"]
-        )
+        skipped, losses = measured.get("skipped"), measured["loss"]
+        if skipped is not None:
+            losses = np.where(skipped > 0, 0, losses)
         bad = nonfinite.first_bad(losses)
+        if bad is None and skipped is not None:
+            bad, self.skipped = nonfinite.stuck(skipped, self.skipped)
         if bad is not None:
             index = bad[1]
             one = [
@@ -137,6 +140,13 @@ class Training:
         self.shown |= {name: f"{value.mean():.4g}" for name, value in values.items() if name != "loss"}
         if self.best is not None and self.select is not None:
             improved = self.best.update(values, self.step, self.select)
+            numbers = np.isfinite(values[self.select.measure])
+            if not (numbers.all() or self.warned):
+                self.warned = True
+                output.report(
+                    f"warning: validation {self.select.measure} is no number at step {self.step} for seed "
+                    f"{self.seed + int(np.argmin(numbers))}: it is never the best; are its labels right?"
+                )
             self.best_state = keep(jnp.asarray(improved), self.state, self.best_state)
 
     def observe(self, output: Output) -> None:
@@ -150,7 +160,7 @@ class Training:
         self.log.flush()
         if self.checkpoints is not None and self.saved < self.step:
             best = dataclasses.asdict(self.best) if self.best else None
-            record = {"best": best, "seconds": self.seconds(), "seed": int(self.seed)}
+            record = {"best": best, "seconds": self.seconds(), "seed": int(self.seed), "seeds": self.seeds}
             self.checkpoints.save(self.step, self._arrays(), record)
             self.saved = self.step
 
@@ -181,9 +191,9 @@ class Training:
         restored = Restored(0, flatten(self._arrays()), {})  # the others only tell how large it is
         if self.checkpoints is not None:
             restored = self.checkpoints.restore(output.report)
-            unflatten(self._arrays(), restored.arrays)  # refused here, before the others are told
         step, host = processes.same_record([restored.step, restored.host])
-        require_seed(self.seed, host)
+        require_seed(self.seed, host, self.seeds)
+        unflatten(self._arrays(), restored.arrays)  # refused here, before the others are told
         arrays = unflatten(self._arrays(), processes.same(restored.arrays))
         self.state, self.best_state = arrays["state"], arrays.get("best", arrays["state"])
         self.best = Best(**host["best"]) if host["best"] else None

@@ -1,12 +1,13 @@
 """Averaged parameters for evaluation, and steps that are refused when they are not finite."""
 
+import dataclasses
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 from flax import struct
 
-from jaxdl.errors import require_number
+from jaxdl.errors import require_choice, require_number
 from jaxdl.learner import Batch, Key, Learner, Metrics, Params, State, Stats, lift
 
 
@@ -44,7 +45,7 @@ def ema(learner: Learner, decay: float, field: str = "net") -> Learner:
       field: name of the net in the state.
 
     Raises:
-      InputError: decay outside [0, 1).
+      InputError: decay outside [0, 1); in `init`, a state without that field.
     """
     require_number("decay", decay, 0, 1, open_high=True, remedy="0.999 averages about 1,000 steps")
 
@@ -54,6 +55,7 @@ def ema(learner: Learner, decay: float, field: str = "net") -> Learner:
 
     def init(key: Key, batch: Batch) -> EMAState:
         state = learner.init(key, batch)
+        require_choice("field", field, [f.name for f in dataclasses.fields(state)])
         # A copy: the same buffer twice in one state cannot be donated.
         params, stats = jax.tree.map(jnp.copy, learned(state))
         return EMAState(state, params, stats, field)

@@ -1,10 +1,13 @@
 """More steps in one dispatch, and data that stay on the device."""
 
+import contextlib
 from collections.abc import Callable
 from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
+from jax.core import Tracer
 from jax.sharding import AxisType, NamedSharding
 from jax.sharding import PartitionSpec as P
 
@@ -42,6 +45,11 @@ def resident(learner: Learner, batch_size: int, rows: Rows, sharding: NamedShard
         n = _length(data)
         remedy = f"the data set has {n} rows"
         require(1 <= batch_size <= n, "batch_size", batch_size, f"an integer in 1..{n}", remedy)
+        if not any(isinstance(x, Tracer) for x in jax.tree.leaves(data)):
+            # What a family refuses in a batch it refuses in any row. Nothing is computed.
+            whole = jax.tree.map(np.asarray, data)
+            with contextlib.suppress(jax.errors.TracerArrayConversionError):  # it takes rows by its key
+                jax.eval_shape(lambda key: learner.init(key, whole), key)
         return learner.init(key, jax.tree.map(lambda x: x[:batch_size], data))
 
     def step(state: State, data: Batch) -> tuple[State, Metrics]:
@@ -70,9 +78,7 @@ def many_steps(learner: Learner, length: int) -> Learner:
     def step(state: State, batch: Batch) -> tuple[State, Metrics]:
         if learner.resident:
             return jax.lax.scan(lambda state, _: learner.step(state, batch), state, length=length)
-        found = {x.shape[:1] for x in jax.tree.leaves(batch)}
-        remedy = "stack as many batches as there are steps"
-        require(found <= {(length,)}, "batch", sorted(found), f"{length} stacked batches", remedy)
+        _check_stack(batch, length)
         return jax.lax.scan(learner.step, state, batch, length=length)
 
     inspect = lift(learner, lambda look: lambda state, batch: look(state, first(batch)))
@@ -87,7 +93,7 @@ def up_to_steps(learner: Learner, length: int) -> Learner:
     Metrics are [length, ...], of which the first `count` are filled.
 
     Raises:
-      InputError: length < 1.
+      InputError: length < 1, another number of stacked batches, or a count beyond it, where it is known.
     """
     require_number("length", length, 1, whole=True, remedy="1 is a single step")
 
@@ -99,6 +105,9 @@ def up_to_steps(learner: Learner, length: int) -> Learner:
 
     def step(state: State, counted: tuple[jax.Array, Batch]) -> tuple[State, Metrics]:
         count, batch = counted
+        require_number("count", count, 0, length, whole=True, remedy="give up_to_steps a larger length")
+        if not learner.resident:
+            _check_stack(batch, length)
 
         def body(i: jax.Array, carry: tuple[State, Metrics]) -> tuple[State, Metrics]:
             state, metrics = learner.step(carry[0], pick(batch, i))
@@ -110,6 +119,12 @@ def up_to_steps(learner: Learner, length: int) -> Learner:
 
     inspect = lift(learner, lambda look: lambda state, counted: look(state, pick(counted[1], 0)))
     return Learner(init, step, inspect, learner.resident)
+
+
+def _check_stack(batch: Batch, length: int) -> None:
+    found = {x.shape[:1] for x in jax.tree.leaves(batch)}
+    remedy = "stack as many batches as there are steps"
+    require(found <= {(length,)}, "batch", sorted(found), f"{length} stacked batches", remedy)
 
 
 def _rows_of_the_mesh() -> P | None:
