@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
-from jaxdl.errors import InputError, require, require_choice, require_number
+from jaxdl.errors import InputError, require_choice, require_number
 from jaxdl.run import config as configs
 
 
@@ -64,9 +64,6 @@ def parse(
     swept = [_sweep(g, types.get(_name(g[0]))) if _name(g[0]) in own else [g] for g in groups]
     alternatives = [list(itertools.chain(*words)) for words in itertools.product(*swept)]
     shown = {"prog": program, "description": description.replace("\n", "\n\n")}
-    names = [_name(group[0]) for group in groups]
-    twice = next((group[0] for group, name in zip(groups, names, strict=True) if names.count(name) > 1), None)
-    require(twice is None, "option", twice, "each option once", "a sweep is --learning-rate 1e-3,3e-4")
     parsed = [_tyro(config_type, words, shown, presets, types) for words in alternatives]
     for found, _ in parsed:
         configs.check(found)
@@ -74,7 +71,7 @@ def parse(
     require_number("--devices", runner.devices, 1, whole=True, remedy="1 is a device alone")
     # A value that is asked for twice is one run.
     different = [found for i, (found, _) in enumerate(parsed) if found not in [x for x, _ in parsed[:i]]]
-    return different, runner, {*names} & own
+    return different, runner, {_name(group[0]) for group in groups} & own
 
 
 def _split(argv: Sequence[str]) -> list[list[str]]:

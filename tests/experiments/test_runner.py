@@ -299,6 +299,8 @@ def test_a_sweep_is_one_run_per_value(tmp_path, capsys):
     mlp("--epochs", "1", "--learning-rate", "1e-3,3e-4", "--out", str(tmp_path / "sweep"))
     rates = {json.loads(p.read_text())["config"]["learning_rate"] for p in tmp_path.rglob("result.json")}
     assert rates == {1e-3, 3e-4}
+    mlp("--epochs", "1", "--learning-rate", "1e-3,0.001", "--out", str(tmp_path / "once"))
+    assert (tmp_path / "once" / "result.json").exists()
     assert runner.main(["mlp", "--resume", str(tmp_path / "sweep")]) == 2
     assert "resume one of learning_rate=0.0003, learning_rate=0.001 in it" in capsys.readouterr().err
 

@@ -16,6 +16,8 @@ OPTIONS = {
     "table with options": (["table", "--lang", "fr"], "option", ["'--lang'", "nothing after 'table'"]),
     "all into nothing": (["all", "--out"], "--out", ["''", "a path"]),
     "misspelt option of all": (["all", "--sedes", "1"], "option", ["did you mean '--seeds'?"]),
+    "no device": (["mlp", "--devices", "0"], "--devices", ["0", ">= 1"]),
+    "fewer devices than none": (["neuron", "--devices", "-3"], "--devices", ["-3", ">= 1"]),
     "rate that is a word": (["cnn", "--learning-rate", "fast"], "--learning-rate", ["'fast'", "a number"]),
     "rate below 0": (["cnn", "--learning-rate", "-1e-3"], "--learning-rate", ["-0.001", "> 0", "--help"]),
     "rate of 0": (["cnn", "--learning-rate", "0"], "--learning-rate", ["0.0", "> 0"]),

@@ -55,6 +55,18 @@ VAE, ENCODER = models.VAE((3,)), models.Autoencoder((3,))
 token = partial(sequence.sample(models.RecurrentNet(vocabulary=5), 3), None, KEY)
 
 
+def token_of(prompt):
+    net = models.RecurrentNet(features=2, outputs=5, vocabulary=5, embedding=2)
+    batch = {"input": np.zeros((2, 4), np.int32), "target": np.zeros((2, 4), np.int32)}
+    return sequence.sample(net, 3)(sequence.learner(net, SGD).init(KEY, batch), KEY, jnp.array(prompt))
+
+
+def chunk(count, batches):
+    learner = up_to_steps(supervised.learner(LINEAR, SGD), 3)
+    stack = {name: np.stack([x] * batches) for name, x in BATCH.items()}
+    return lambda: learner.step(learner.init(KEY, (count, stack)), (count, stack))
+
+
 def agent(capacity=1024, **options):
     return lambda: dqn.agent(models.QNetwork(2), SGD, envs.uniform(capacity), **options)
 
@@ -77,6 +89,13 @@ LEARNERS = {
         ["[[3, 3], [3]]", "jax.vmap"]),
     "confusion of a batch": (lambda: jax.jit(metrics.confusion)(jnp.eye(3), 1), "logits, label",
         ["[[3, 3], []]", "jax.vmap"]),
+    "target beyond the outputs": (reader(target=np.full((2, 4), 5)), "target", ["5 in row 0", "0..4"]),
+    "a target for each row only": (reader(target=np.zeros(2, int)), "target", ["(2,)", "(2, 4)"]),
+    "unknown token in a prompt": (lambda: token_of([[7]]), "input", ["7 in row 0", "tokens in 0..4"]),
+    "average of no net": (lambda: ema(supervised.learner(LINEAR, SGD), 0.9, "nett").init(KEY, BATCH), "field",
+        ["did you mean 'net'?"]),
+    "more steps than a chunk has": (chunk(4, 3), "count", ["4", "0..3"]),
+    "fewer batches than a chunk has": (chunk(2, 2), "batch", ["(2,)", "3 stacked batches"]),
     "smoothing below 0": (lambda: losses.cross_entropy(jnp.zeros(2), 1, -0.1), "label_smoothing", ["-0.1"]),
     "pixels of 0..255 for a VAE": (bernoulli(255), "input",
         ["255.0 in row 0", "0..1", "likelihood='gaussian'"]),

@@ -12,6 +12,7 @@ from jaxdl import InputError, losses
 from jaxdl.learner import EVALUATE, NOISE, stream
 from jaxdl.learners import vae
 from jaxdl.models import VAE
+from jaxdl.transforms import over_settings
 
 X = jnp.asarray(np.random.default_rng(0).integers(0, 2, (6, 4, 4, 1)), jnp.float32)
 MODEL = VAE((4, 4, 1), 3, (8,))
@@ -160,3 +161,11 @@ def test_formulas_refuse_shapes_that_would_broadcast():
     for formula in (losses.bernoulli_log_likelihood, losses.gaussian_kl):
         with pytest.raises(ValueError, match="shape"):
             formula(jnp.zeros((3, 1)), jnp.zeros(3))
+
+
+def test_a_sweep_over_beta_is_one_program():
+    batch = {"input": jnp.full((4, 8, 8, 1), 0.5)}
+    net = VAE((8, 8, 1), latent=2, widths=(4,))
+    sweep = over_settings(lambda beta: vae.learner(net, optax.sgd(0.1), beta=beta), {"beta": [0.0, 4.0]})
+    _, measured = jax.jit(sweep.step)(sweep.init(jax.random.key(0), batch), batch)
+    assert measured["loss"][1] > measured["loss"][0], "the same weights and noise, and more of the divergence"

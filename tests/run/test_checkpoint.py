@@ -116,6 +116,33 @@ def test_leftovers_of_a_killed_save_are_cleaned(folder):
     assert not (folder / "4.orbax-checkpoint-tmp").exists()
 
 
+def test_where_none_is_intact_all_stay_and_the_next_resume_is_refused_too(folder):
+    damaged = [path for path in folder.rglob("*") if path.is_file()]
+    for path in damaged:
+        path.write_bytes(b"no")
+    for _ in range(2):
+        with Checkpoints(folder) as checkpoints, pytest.raises(InputError, match="intact checkpoint"):
+            checkpoints.restore()
+        assert {"1", "2", "3"} <= {path.name for path in folder.iterdir()}
+        assert not (folder.parent / DAMAGED).exists()
+
+
+def test_who_only_reads_leaves_everything_as_it_is(folder):
+    """A save that is being written, and a checkpoint that is damaged."""
+    (folder / "4.orbax-checkpoint-tmp").mkdir()
+    (folder / "3" / "host" / "metadata").write_text("{")
+    before = sorted(folder.rglob("*"))
+    messages = []
+    with Checkpoints(folder, read_only=True) as checkpoints:
+        assert checkpoints.restore(messages.append).step == 2
+    assert "3 is damaged" in messages[0]
+    assert sorted(folder.rglob("*")) == before
+    assert not (folder.parent / DAMAGED).exists()
+    with pytest.raises(InputError, match="has the run saved"):
+        Checkpoints(folder / "none", read_only=True)
+    assert not (folder / "none").exists()
+
+
 def test_nothing_intact_is_an_error(tmp_path):
     with Checkpoints(tmp_path / "none") as checkpoints, pytest.raises(InputError, match="resume: got"):
         checkpoints.restore()

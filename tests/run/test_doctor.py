@@ -232,6 +232,18 @@ def test_one_cause_is_named_and_not_its_consequences():
     assert [x.name for x in run(rows=dead)[0].diagnoses] == [illnesses.MISALIGNED]
 
 
+def test_an_explosion_is_seen_across_short_chunks(monkeypatch):
+    monkeypatch.setattr("jaxdl.run.loop.chunk_length", lambda *_: 2)
+    rows = {"input": FEW["input"], "target": FEW["target"][:, None].astype(np.float32)}
+    wild = supervised.learner(models.MLP((16,), outputs=1), optax.adam(5.0), loss=losses.squared_error)
+    said = []
+    out = Output(progress=False, report=said.append, doctor=True)
+    fit(resident(wild, 16, data.order.rows), rows, steps=40, seeds=2, output=out)
+    (told,) = [text for text in said if text.startswith("doctor")]
+    assert "learning rate too high at step 6: loss " in told
+    assert "around step 5" in told
+
+
 def test_an_explosion_is_named_before_the_nan_and_a_nan_with_its_step_and_place():
     rows = {"input": FEW["input"], "target": FEW["target"][:, None].astype(np.float32)}
     said = []

@@ -202,6 +202,39 @@ def test_skipped_steps_are_no_accident():
     assert all(np.isfinite(x).all() for x in jax.tree.leaves(fitted.state.net.params))
 
 
+def test_a_run_whose_every_step_is_skipped_stops():
+    poisoned = {**DATA, "input": np.full_like(DATA["input"], np.nan)}
+    safe = resident(skip_nonfinite(supervised.learner(MODEL, optax.adam(1e-2))), 8, order.rows)
+    with pytest.raises(NonFiniteLoss, match=r"step 100 .*first seen in the input batch"):
+        fit(safe, poisoned, steps=200, every=30)
+
+
+def test_a_validation_that_is_no_number_is_said_once():
+    judge = {"evaluate": supervised.evaluate(MODEL), "select": Select("loss")}
+    bad, said = {**DATA, "target": DATA["target"] + 1}, []
+    run(**judge, validation=bad, every=10, output=Output(progress=False, report=said.append))
+    (warning,) = [text for text in said if text.startswith("warning")]
+    assert "validation loss is no number at step 10 for seed 0" in warning
+
+
+def test_a_validation_row_with_mask_0_does_not_count():
+    state = run().state
+    masked = {**DATA, "mask": (np.arange(48) < 20).astype(np.float32)}
+    first = {name: rows[:20] for name, rows in DATA.items()}
+    judge = supervised.evaluate(MODEL)
+    for name, value in over_split(judge, masked)(state).items():
+        np.testing.assert_allclose(value, over_split(judge, first)(state)[name], rtol=1e-5)
+
+
+def test_a_run_keeps_its_seeds_and_only_grows(tmp_path):
+    run(seeds=2, output=Output(tmp_path, progress=False))
+    again = Output(tmp_path, resume=True, progress=False)
+    with pytest.raises(InputError, match="seeds: got 3, expected 2"):
+        run(seeds=3, output=again)
+    with pytest.raises(InputError, match="steps: got 20, expected at least the 30"):
+        run(seeds=2, steps=20, output=again)
+
+
 def test_early_stopping_keeps_the_best_and_stops_each_seed_for_itself():
     measured = iter([[3.0, 3.0], [2.0, 2.5], [2.2, 2.4], [2.3, 2.6], [1.0, 2.7], [0.5, 9.0]])
 

@@ -1,3 +1,5 @@
+import chex
+import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
@@ -8,10 +10,10 @@ from safetensors.numpy import load_file
 from jaxdl import models
 from jaxdl.data import order
 from jaxdl.errors import InputError
-from jaxdl.learners import supervised
+from jaxdl.learners import gan, supervised
 from jaxdl.run import Output, export, fit, load
 from jaxdl.run.trained import build, describe
-from jaxdl.transforms import resident
+from jaxdl.transforms import ema, resident
 
 DATA = {
     "input": np.random.default_rng(0).uniform(size=(32, 8, 8, 1)).astype(np.float32),
@@ -34,7 +36,7 @@ def test_load_predicts_what_the_run_predicted(trained, seed):
     model, variables, recorded = load(folder, seed=seed)
     assert model == MODEL
     assert recorded["experiment"] == "test"
-    state = type(fitted.state)(*[__import__("jax").tree.map(lambda x: x[seed], part) for part in
+    state = type(fitted.state)(*[jax.tree.map(lambda x: x[seed], part) for part in
                                  (fitted.state.step, fitted.state.key, fitted.state.net)])  # fmt: skip
     expected = supervised.predict(MODEL)(state, jnp.asarray(DATA["input"]))
     np.testing.assert_array_equal(model.apply(variables, DATA["input"]), expected)
@@ -93,3 +95,24 @@ def test_a_model_alone_is_recorded_too(tmp_path):
     assert load(tmp_path / "run")[0] == MODEL
     export(tmp_path / "run", tmp_path / "weights.safetensors")
     assert load_file(tmp_path / "weights.safetensors")
+
+
+def test_the_averages_of_a_net_are_what_is_loaded(tmp_path):
+    learner = resident(ema(supervised.learner(MODEL, optax.sgd(0.1)), 0.9), 8, order.rows)
+    fitted = fit(learner, DATA, steps=5, output=Output(tmp_path / "run", progress=False, model=MODEL))
+    _, variables, _ = load(tmp_path / "run")
+    state = jax.tree.map(lambda x: x[0], fitted.state)
+    chex.assert_trees_all_equal(variables["params"], state.average)
+    chex.assert_trees_all_equal(variables["batch_stats"], state.average_stats["batch_stats"])
+    with pytest.raises(InputError, match="expected one of net"):
+        load(tmp_path / "run", net="state")
+
+
+def test_the_averages_of_one_player_are_not_the_others(tmp_path):
+    players = models.Generator((4,), channels=1, start=4), models.Discriminator((4,), start=4)
+    game = gan.learner(*players, optax.sgd(0.1), optax.sgd(0.1), latents=3)
+    learner = resident(ema(game, 0.9, "generator"), 8, order.rows)
+    fitted = fit(learner, DATA, steps=3, output=Output(tmp_path / "run", progress=False, model=players[0]))
+    state = jax.tree.map(lambda x: x[0], fitted.state)
+    for net, expected in (("generator", state.average), ("discriminator", state.state.discriminator.params)):
+        chex.assert_trees_all_equal(load(tmp_path / "run", net=net)[1]["params"], expected)
