@@ -214,7 +214,12 @@ def unit_range(tree: Any) -> Any:
     >>> unit_range({"input": jnp.array([0, 255], jnp.uint8)})
     {'input': Array([0., 1.], dtype=float32)}
     """
-    return jax.tree.map(lambda x: x.astype(jnp.float32) / 255 if x.dtype == jnp.uint8 else x, tree)
+
+    def scaled(x: jax.Array) -> jax.Array:
+        # Not `x.astype`: of a whole data set that is only looked at NumPy would make floats at once.
+        return jax.lax.convert_element_type(x, jnp.float32) / 255 if x.dtype == jnp.uint8 else x
+
+    return jax.tree.map(scaled, tree)
 
 
 def plain(leaf: jax.Array) -> jax.Array:

@@ -116,7 +116,7 @@ def _begin(one: Learner, case: Case, batch: Batch) -> tuple[State, int]:
 def _predictions(case: Case, naive: bool) -> Way:
     """Batch after batch through the jitted model; the naive loop hands over NumPy arrays of floats."""
     model = _classifier(case, naive, "plain" if naive else "auto")
-    rows = unit_range(arrays(case)["input"]) if naive else jax.device_put(arrays(case)["input"])
+    rows = np.asarray(unit_range(arrays(case)["input"])) if naive else jax.device_put(arrays(case)["input"])
     state = jax.jit(forward(model).init)(jax.random.key(0), {"input": rows[: case.batch]})
     predict = jax.jit(supervised.predict(model))
     starts = range(0, case.rows - case.batch + 1, case.batch)
