@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from jaxdl.errors import require
+from jaxdl.errors import InputError, require
 from jaxdl.run import config as configs
 from jaxdl.run.lock import LOCK
 
@@ -39,6 +39,18 @@ def fresh(out: Path | None, experiment: str) -> Path:
     remedy = f"continue that run with --resume {out}, or choose another folder"
     require(not used, "--out", str(out), "a new or an empty folder", remedy)
     return out
+
+
+def make(folder: Path) -> None:
+    """Make the folder of a run that starts.
+
+    Raises:
+      InputError: it cannot be made.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError("out", str(folder), "a folder that can be made", str(error)) from None
 
 
 def part(output: Any, name: str, model: Any = None) -> Any:

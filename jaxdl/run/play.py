@@ -22,6 +22,7 @@ from jaxdl.errors import require, require_number
 from jaxdl.learner import State
 from jaxdl.run import log as logs
 from jaxdl.run.checkpoint import Checkpoints, require_seed, require_unused, unflatten
+from jaxdl.run.folder import make as make_folder
 from jaxdl.run.interrupt import Interrupted, Watch
 from jaxdl.run.lock import held
 from jaxdl.run.output import QUIET, Output
@@ -72,7 +73,7 @@ def play(
     with contextlib.ExitStack() as stack:
         checkpoints, restored = None, None
         if output.folder is not None:
-            output.folder.mkdir(parents=True, exist_ok=True)
+            make_folder(output.folder)
             stack.enter_context(held(output.folder))
             checkpoints = stack.enter_context(Checkpoints(output.folder / "checkpoints"))
             require_unused(output.folder, checkpoints.exist() and not output.resume)
@@ -80,6 +81,8 @@ def play(
                 restored = checkpoints.restore(output.report)
                 require_seed(seed, restored.host)
         done = restored.step if restored else 0
+        least = per_round * (agent.warmup + done)
+        require(done <= rounds, "steps", steps, f"at least the {least} that were done", "a run only grows")
         copies = stack.enter_context(Copies([make() for _ in range(n)], seed, done))
         start = jax.random.key(seed), copies.observation, None
         params = jax.eval_shape(agent.init, *start).net.params

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxdl.errors import InputError, require_choice
+from jaxdl.errors import require_choice
 from jaxdl.learner import Batch, Learner, State
 from jaxdl.run import config as configs
 from jaxdl.run import log as logs
@@ -18,7 +18,7 @@ from jaxdl.run.checkpoint import Checkpoints, Restored, flatten, require_seed, r
 from jaxdl.run.chunks import compiler_options
 from jaxdl.run.doctor import Doctor
 from jaxdl.run.evaluation import Evaluate, measures, over_split
-from jaxdl.run.folder import CONFIG
+from jaxdl.run.folder import CONFIG, make
 from jaxdl.run.lock import held
 from jaxdl.run.output import Output
 from jaxdl.run.select import Best, Select, keep
@@ -73,10 +73,7 @@ class Training:
           InputError: a folder that cannot be made, that holds another run, or nothing intact to resume.
         """
         if output.folder is not None:
-            try:
-                output.folder.mkdir(parents=True, exist_ok=True)
-            except OSError as error:
-                raise InputError("out", str(output.folder), "a folder that can be made", str(error)) from None
+            make(output.folder)
             stack.enter_context(held(output.folder))
             if processes.first():
                 self.checkpoints = stack.enter_context(Checkpoints(output.folder / "checkpoints"))

@@ -76,6 +76,15 @@ def test_a_folder_keeps_the_agent_that_it_holds(tmp_path):
         play(cart_pole, agent(), steps=300, seed=7, output=dataclasses.replace(out, resume=True))
 
 
+def test_an_agent_only_grows_and_needs_a_folder(tmp_path):
+    play(cart_pole, agent(), steps=200, output=Output(tmp_path / "run", progress=False))
+    with pytest.raises(InputError, match="steps: got 100, expected at least the 200 that were done"):
+        play(cart_pole, agent(), steps=100, output=Output(tmp_path / "run", resume=True, progress=False))
+    (tmp_path / "file").touch()
+    with pytest.raises(InputError, match=r"out: got .* a folder that can be made"):
+        play(cart_pole, agent(), steps=200, output=Output(tmp_path / "file", progress=False))
+
+
 def test_a_resumed_agent_never_joins_two_episodes(tmp_path):
     """Each row of the replay buffer begins and ends in the same episode, by the number it observes."""
     for resume, steps in ((False, 200), (True, 400)):
