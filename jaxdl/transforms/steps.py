@@ -31,7 +31,8 @@ def resident(learner: Learner, batch_size: int, rows: Rows, sharding: NamedShard
         mesh that `jax.set_mesh` has set, if it has one. Otherwise every device computes all rows.
 
     Raises:
-      InputError: `batch_size` is not in 1..n, or the arrays of the data differ in length.
+      InputError: `batch_size` is not in 1..n, the arrays of the data differ in length, or the learner
+        refuses a row of them, where they are known.
     """
     require_number("batch_size", batch_size, 1, whole=True, remedy="32 and 128 are usual")
 
