@@ -43,5 +43,6 @@ def test_the_confusion_matrix_prints_every_count_that_is_not_zero():
 @pytest.mark.parametrize(("loss", "scale"), [(-20.0, "linear"), (2.0, "log")])
 def test_a_loss_below_zero_is_seen(loss, scale):
     rows = [{"kind": "train", "step": step, "loss": [loss - step]} for step in (0, 1)]
+    rows.append({"kind": "train", "step": 2, "loss": [None]})  # no number, as metrics.jsonl has it
     (axis,) = plots.learning_curves(rows, 1.0).axes
     assert axis.get_yscale() == scale

@@ -36,8 +36,9 @@ def learning_curves(rows: Sequence[Row], steps_per_epoch: float, best: float | N
                 # The first epochs would flatten the rest.
                 low = values.min(1)[len(values) // 2 :].min()
                 axis.set_ylim(max(-0.01, 1 - 2.5 * (1 - low)) - 1e-3, 1.001)
-        if name == "loss" and all(np.min(row["loss"]) > 0 for row in rows if "loss" in row):
-            axis.set_yscale("log")  # a log-likelihood or a critic's loss may be negative
+        below = any((np.array(row["loss"], float) <= 0).any() for row in rows if "loss" in row)
+        if name == "loss" and not below:  # a log-likelihood or a critic's loss may be; NaN is null there
+            axis.set_yscale("log")
         if best is not None:
             axis.axvline(best, color="gray", lw=0.8, ls=":", label="best validation")
         axis.set(xlabel="epoch", ylabel=name)
