@@ -5,8 +5,8 @@ The agent is the one that learns on the device; only the loop that acts is on th
     from jaxdl.learners.dqn import agent
     play(lambda: gymnasium.make("CartPole-v1"), agent(...), steps=50_000)
 
-What the agent knows is saved, its replay buffer too, but such an environment cannot be: a resumed
-run goes on learning in new episodes, and so not with the same bits.
+What the agent knows is saved as `fit` saves a run of one seed, its replay buffer too, but such an
+environment cannot be: a resumed run goes on learning in new episodes, and so not with the same bits.
 """
 
 import contextlib
@@ -21,11 +21,14 @@ from jaxdl.envs.environment import check_actions
 from jaxdl.errors import require, require_number
 from jaxdl.learner import State
 from jaxdl.run import log as logs
-from jaxdl.run.checkpoint import Checkpoints, require_seed, require_unused, unflatten
+from jaxdl.run.checkpoint import Arrays, Checkpoints, flatten, require_seed, require_unused, unflatten
 from jaxdl.run.folder import make as make_folder
 from jaxdl.run.interrupt import Interrupted, Watch
 from jaxdl.run.lock import held
 from jaxdl.run.output import QUIET, Output
+from jaxdl.run.trained import record
+
+STATE = "state."  # before the path of every array of a state in a checkpoint
 
 
 class Played(NamedTuple):
@@ -52,7 +55,8 @@ def play(
       steps: at least one round of the agent after its warm-up.
       seed: of the agent's key, and of the first resets.
       every: rounds between two checkpoints.
-      output: the run folder and what is said.
+      output: the run folder and what is said. With the agent's network as its `model`, `jaxdl.run.load`
+        gives that back.
 
     Raises:
       InputError: an environment without discrete actions, a network for other actions, too few
@@ -94,10 +98,11 @@ def play(
         if restored:
             # What is not complete yet is that of the episodes which have just begun. A copy: the
             # restored arrays may be NumPy's memory, which must not be donated.
-            known = unflatten(state, restored.arrays).replace(recent=state.recent)
+            known = unflatten(state, _of_one_run(restored.arrays)).replace(recent=state.recent)
             state = jax.tree.map(jax.numpy.copy, known)
         draw = jax.jit(lambda state: agent.keys(state.key, state.step, 0))
         act, learn = jax.jit(agent.act), jax.jit(agent.learn, donate_argnums=0)
+        record(output, "acting on the host")
         log = stack.enter_context(logs.Log(output.folder, done, output.logger))
         bar = stack.enter_context(
             logs.progress_bar(rounds * per_round, done * per_round, "steps", output.progress)
@@ -117,7 +122,7 @@ def play(
             if step % every == 0 or step == rounds or watch.received is not None:
                 log.flush()
                 if checkpoints is not None:
-                    checkpoints.save(step, state, {"seed": int(seed)})
+                    checkpoints.save(step, _as_run(state), {"seed": int(seed)})
             if watch.received is not None:
                 raise Interrupted(watch.received, step, checkpoints is not None)
     return Played(state, copies.returns)
@@ -178,6 +183,16 @@ class Copies:
     def recent(self) -> dict[str, float]:
         """The mean return of the last 100 episodes, once there is one."""
         return {"return": float(np.mean(self.returns[-100:]))} if self.returns else {}
+
+
+def _as_run(state: State) -> Arrays:
+    """The arrays [1, ...] of a state, named as in a checkpoint of `fit`."""
+    return {f"{STATE}{path}": array[None] for path, array in flatten(state).items()}
+
+
+def _of_one_run(arrays: Arrays) -> Arrays:
+    """The inverse of `_as_run`, named as `unflatten` takes it."""
+    return {path.removeprefix(STATE): x[0] for path, x in arrays.items() if path.startswith(STATE)}
 
 
 def _stack(transitions: list[Transition]) -> Transition:

@@ -1,4 +1,4 @@
-"""Trained models: load one from a run folder, or hand its weights on as safetensors.
+"""Trained models: recorded in a run folder, loaded from it, or handed on as safetensors.
 
 The run's `config.json` names the model and its fields, so that no code of the experiment is
 needed to build it again; the weights come from the newest checkpoint that verifies. Nothing is
@@ -19,11 +19,29 @@ import numpy as np
 from flax import linen as nn
 
 from jaxdl.errors import InputError, require, require_choice, require_number
-from jaxdl.run import config as configs
 from jaxdl.run.checkpoint import Arrays, Checkpoints
+from jaxdl.run.config import read_json, write_json
 from jaxdl.run.folder import CONFIG, runs_inside
+from jaxdl.run.output import Output
 
 ALLOWED = ("jaxdl.models", "jax.nn", "jax._src.nn")  # where a recorded name may point to
+
+
+def record(output: Output, form: str) -> None:
+    """Write `output.config`, what describes `output.model`, and what computes the run to config.json.
+
+    Nothing is written where there is neither, or no folder, which must exist.
+
+    Args:
+      output: of the run.
+      form: what computes it, for a warning if that is another on a resume.
+
+    Raises:
+      InputError: a model whose fields cannot be written down.
+    """
+    if output.folder is not None and (output.config is not None or output.model is not None):
+        model = None if output.model is None else describe(output.model)
+        write_json(output.folder / CONFIG, {**(output.config or {}), "model": model, "form": form})
 
 
 def load(folder: str | Path, seed: int = 0, net: str = "net") -> tuple[nn.Module, dict[str, Any], dict]:
@@ -46,7 +64,7 @@ def load(folder: str | Path, seed: int = 0, net: str = "net") -> tuple[nn.Module
     folder = Path(folder)
     runs = runs_inside(folder)
     inside = runs and not (folder / CONFIG).exists()
-    recorded = {} if inside else configs.read_json(folder / CONFIG, "folder")
+    recorded = {} if inside else read_json(folder / CONFIG, "folder")
     remedy = (
         f"it holds the runs {', '.join(runs)}"
         if runs

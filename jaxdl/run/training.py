@@ -22,7 +22,7 @@ from jaxdl.run.folder import CONFIG, make
 from jaxdl.run.lock import held
 from jaxdl.run.output import Output
 from jaxdl.run.select import Best, Select, keep
-from jaxdl.run.trained import describe
+from jaxdl.run.trained import record
 from jaxdl.transforms import Loop, over_seeds
 
 
@@ -84,10 +84,7 @@ class Training:
                 whole = {name: value for name, value in recorded.items() if value is not None}
                 for difference in configs.differences(output.folder / CONFIG, {"form": form, **whole}):
                     output.report(f"warning: {difference}; the last bits may differ from here on")
-            if output.config is not None or output.model is not None:
-                model = None if output.model is None else describe(output.model)
-                recorded = {**(output.config or {}), "model": model, "form": form}
-                configs.write_json(output.folder / CONFIG, recorded)
+            record(output, form)
             if exist:
                 self._restore(output)
         self.log = stack.enter_context(logs.Log(output.folder, self.step, output.logger))

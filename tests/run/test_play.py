@@ -10,7 +10,7 @@ import pytest
 from jaxdl import envs, models
 from jaxdl.errors import InputError
 from jaxdl.learners import dqn
-from jaxdl.run import Output
+from jaxdl.run import Output, load
 from jaxdl.run.log import read
 from jaxdl.run.play import Copies, play
 
@@ -65,6 +65,20 @@ def test_a_saved_agent_goes_on_learning(tmp_path):
     assert int(second.state.step) > int(first.state.step)
     steps = [row["step"] for row in read(tmp_path / "metrics.jsonl")]
     assert steps == list(range(1, int(second.state.step) + 1))
+
+
+def test_a_played_network_is_loaded_as_a_trained_one(tmp_path):
+    network, parts = models.QNetwork(2, (16,)), agent()
+    out = Output(tmp_path, progress=False, config={"experiment": "poles"}, model=network)
+    played = play(cart_pole, parts, steps=200, output=out)
+    model, variables, config = load(tmp_path)
+    seen = played.state.observation
+    np.testing.assert_array_equal(
+        model.apply(variables, seen), parts.values(played.state.net.params, seen, None)
+    )
+    assert config["experiment"] == "poles"
+    with pytest.raises(InputError, match=r"seed: got 1, expected an integer in 0\.\.0"):
+        load(tmp_path, seed=1)
 
 
 def test_a_folder_keeps_the_agent_that_it_holds(tmp_path):
