@@ -27,6 +27,7 @@ def stream(
     batch_size: int,
     start: int = 0,
     prefetch: int = 2,
+    part: tuple[int, int] = (0, 1),
 ) -> Iterator[dict[str, np.ndarray]]:
     """Batches `start`, `start + 1`, … of a split, without end, gathered ahead in a thread.
 
@@ -40,9 +41,11 @@ def stream(
         batch_size: rows per batch.
         start: number of the first batch, >= 0: where a resumed run goes on.
         prefetch: batches made ahead, >= 1.
+        part: (i, n) for the i-th of n equal parts of every batch: a process that reads its own rows only,
+            see `fit`'s `own_rows`.
 
     Yields:
-        {name: array [batch_size, ...]} with the dtypes of the split.
+        {name: array [batch_size / n, ...]} with the dtypes of the split.
 
     Raises:
         InputError: for arrays of unequal length, or numbers out of range.
@@ -60,16 +63,25 @@ def stream(
     require_number("batch_size", batch_size, 1, whole=True, remedy=f"the split has {n} rows")
     require_number("start", start, 0, whole=True, remedy="count batches from 0")
     require_number("prefetch", prefetch, 1, whole=True, remedy="2 is enough")
-    return _batches(split, _rows_of_step(rows, key, n, batch_size), start, prefetch)
+    i, parts = part
+    require_number("part", i, 0, parts - 1, whole=True, remedy="count processes from 0")
+    remedy = f"{-(-batch_size // parts) * parts} is the next that is"
+    require(batch_size % parts == 0, "batch_size", batch_size, f"a multiple of the {parts} parts", remedy)
+    own = slice(i * batch_size // parts, (i + 1) * batch_size // parts)
+    return _batches(split, _rows_of_step(rows, key, n, batch_size), own, start, prefetch)
 
 
 def _batches(
-    split: dict[str, np.ndarray], rows_of_step: Callable[[int], np.ndarray], start: int, prefetch: int
+    split: dict[str, np.ndarray],
+    rows_of_step: Callable[[int], np.ndarray],
+    own: slice,
+    start: int,
+    prefetch: int,
 ) -> Iterator[dict[str, np.ndarray]]:
     """The generator behind `stream`."""
 
     def take(step: int) -> dict[str, np.ndarray]:
-        index = rows_of_step(step)
+        index = rows_of_step(step)[own]
         return {name: array[index] for name, array in split.items()}
 
     steps = itertools.count(start)

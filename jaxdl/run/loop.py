@@ -7,6 +7,7 @@ is in the state, so a run that was killed continues bit for bit from its last ch
 
 import contextlib
 from collections.abc import Sequence
+from functools import partial
 from typing import NamedTuple
 
 import jax
@@ -64,6 +65,7 @@ def fit(
     evaluate: Evaluate | None = None,
     validation: Batch | None = None,
     select: Select | None = None,
+    own_rows: bool = False,
     output: Output = QUIET,
 ) -> Fitted:
     """Train `seeds` runs of a learner together.
@@ -80,6 +82,8 @@ def fit(
       evaluate: (state, batch) -> sums, such as `supervised.evaluate(model)`.
       validation: the split that is evaluated, a dict of arrays [n, ...].
       select: early stopping and the choice of the best state; needs `evaluate`.
+      own_rows: in a job of several processes `data` yields only the process's own part of each batch,
+        those of process 0 being the first rows, instead of all of them: `stream(..., part=processes.part())`.
       output: the run folder and what is said. Its `observe` is called with the step and the
         stacked states, for what is more than a sum over a split: samples, say. What it returns,
         by name one value per seed, becomes a row of kind "observed".
@@ -118,7 +122,11 @@ def fit(
         require_number("patience", patience, 1, whole=True, remedy="None never stops early")
     every = min(every, steps)
 
+    remedy = "resident data are on every device"
+    require(not (own_rows and learner.resident), "own_rows", own_rows, "False for a resident learner", remedy)
     example = first_batch(learner, data)
+    if own_rows:
+        example = processes.gather(example)
     check_rows(example, "data")
     check_rows(validation, "validation")
     learner = learner._replace(step=jax.jit(learner.step))  # traced once, for whoever asks
@@ -131,7 +139,7 @@ def fit(
             f"a batch of {flops:,.0f} FLOPs is too small to be shared over {output.devices} devices of a "
             f"CPU: it runs on one; seeds that {output.devices} divides are shared"
         )
-    spread = Spread(learner, example, capacity, seeds, loop, devices)
+    spread = Spread(learner, example, capacity, seeds, loop, devices, own_rows)
     seconds_to_first_chunk = 0.0
     total, per_step = steps * batch_size * seeds, batch_size * seeds
     run = None
@@ -183,14 +191,15 @@ def fit(
             batch = batches(run.step, count)
             with run.trace(output, seconds_to_first_chunk > 0):
                 placed, measured = spread.step(placed, count, batch)
-            run.advance(spread.one(placed), measured, batch)
+            fed = partial(spread.whole, batch)
+            run.advance(spread.one(placed), measured, fed)
             if not seconds_to_first_chunk:
                 seconds_to_first_chunk = run.seconds() - run.seconds_before
                 output.report(f"{seconds_to_first_chunk:.1f} s to the first {count} steps")
             bar.set_postfix(run.shown, refresh=False)
             bar.update(count * per_step)
             if run.step % every == 0 or run.step == steps:
-                run.judge(batch, output)
+                run.judge(fed, output)
                 if run.doctor is not None:
                     run.doctor.look(run.step, run.state)
                 run.save()

@@ -123,6 +123,21 @@ def same_record(record: Any) -> Any:
     return json.loads(same(text).tobytes())
 
 
+def part() -> tuple[int, int]:
+    """Which process this is, and of how many: its part of every batch, see `jaxdl.data.stream`."""
+    return (jax.process_index(), jax.process_count()) if several() else (0, 1)
+
+
+def gather(parts: Any, axis: int = 0) -> Any:
+    """The arrays of all processes one after the other along an axis; shapes are alike everywhere."""
+    if not several():
+        return parts
+    from jax.experimental import multihost_utils
+
+    stacked = multihost_utils.process_allgather(parts)
+    return jax.tree.map(lambda x: np.concatenate(x, axis), stacked)
+
+
 def largest(number: int) -> int:
     """The largest of the numbers that the processes come with."""
     if not several():

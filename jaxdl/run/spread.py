@@ -42,13 +42,21 @@ class Spread:
       seeds: runs.
       loop: see `over_seeds`.
       devices: that take part; in a job of several processes all of each, and it has as many.
+      own_rows: a process is given its own part of each batch instead of the whole, see `fit`.
 
     Raises:
       InputError: fewer devices than asked for, or what is to be shared does not divide evenly.
     """
 
     def __init__(
-        self, learner: Learner, example: Batch, length: int, seeds: int, loop: Loop, devices: int = 1
+        self,
+        learner: Learner,
+        example: Batch,
+        length: int,
+        seeds: int,
+        loop: Loop,
+        devices: int = 1,
+        own_rows: bool = False,
     ):
         self.mesh = _mesh(devices)
         self.devices = 1 if self.mesh is None else self.mesh.size
@@ -59,6 +67,10 @@ class Spread:
         rows = {len(x) for x in jax.tree.leaves(example)}
         even = self.by_seed or learner.resident or all(n % self.devices == 0 for n in rows)
         require(even, "batch_size", sorted(rows), expected, "as many rows for every device")
+        self._own_rows = own_rows and processes.several()
+        remedy = f"read whole batches, or take a number of seeds that {self.devices} does not divide"
+        shared = not (self._own_rows and self.by_seed)
+        require(shared, "own_rows", own_rows, "batches that the processes share, not seeds", remedy)
         chunk = over_seeds(up_to_steps(learner, length), seeds, loop)
         self._resident, self._data = learner.resident, None
         compiled = partial(jax.jit, compiler_options=compiler_options(example))
@@ -92,7 +104,7 @@ class Spread:
         """Take `count` steps from a state that was `put` here; measures are [seeds, steps], in memory."""
         if not self._resident:
             # The axes of a stack of batches: steps, rows.
-            batch = self._put(batch, P() if self.by_seed else P(None, AXIS))
+            batch = self._put(batch, P() if self.by_seed else P(None, AXIS), self._own_rows)
         elif self._data is None:
             self._data = self._put(batch, P())  # once
         counted = np.int32(count), self._data if self._resident else batch
@@ -101,6 +113,10 @@ class Spread:
         with jax.set_mesh(self.mesh) if share else contextlib.nullcontext():
             state, measured = self._step(state, counted)
         return state, {name: np.asarray(x)[:, :count] for name, x in self.one(measured).items()}
+
+    def whole(self, batch: Batch) -> Batch:
+        """A chunk's batches, for whoever looks at them: every process has all their rows."""
+        return processes.gather(batch, axis=1) if self._own_rows else batch
 
     def one(self, tree: Any) -> Any:
         """What the devices hold, on one device of this process."""
@@ -112,7 +128,7 @@ class Spread:
             tree = self._everywhere(tree)
         return jax.tree.map(lambda x: x.addressable_data(0), tree)
 
-    def _put(self, tree: Any, spec: P) -> Any:
+    def _put(self, tree: Any, spec: P, own_rows: bool = False) -> Any:
         if self.mesh is None:
             return jax.device_put(tree)
         sharding = NamedSharding(self.mesh, spec)
@@ -121,8 +137,10 @@ class Spread:
 
         def share(x: Any) -> jax.Array:
             x = jnp.asarray(x)
-            part = np.asarray(plain(x))  # every process has the whole, and gives its own devices their part
-            return typed(jax.make_array_from_process_local_data(sharding, part, part.shape), x)
+            part = np.asarray(plain(x))
+            # A process that has the whole gives its own devices their part of it.
+            shape = None if own_rows else part.shape
+            return typed(jax.make_array_from_process_local_data(sharding, part, shape), x)
 
         return jax.tree.map(share, tree)
 

@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import time
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -93,8 +94,14 @@ class Training:
         """False once every seed has used up its patience."""
         return self.best is None or self.select is None or bool(self.best.running(self.select).any())
 
-    def advance(self, state: State, measured: dict[str, np.ndarray], batch: Batch) -> None:
-        """Take over the result of a chunk (measures [seeds, steps]), unless its loss is not finite."""
+    def advance(self, state: State, measured: dict[str, np.ndarray], batches: Callable[[], Batch]) -> None:
+        """Take over the result of a chunk (measures [seeds, steps]), unless its loss is not finite.
+
+        Args:
+          state: after the chunk.
+          measured: in it.
+          batches: what it was fed, called only to be looked at.
+        """
         # A skipped step kept the state as it was: only what was not skipped is an accident.
         skipped, losses = measured.get("skipped"), measured["loss"]
         if skipped is not None:
@@ -103,7 +110,7 @@ class Training:
         if bad is None and skipped is not None:
             bad, self.skipped = nonfinite.stuck(skipped, self.skipped)
         if bad is not None:
-            index = bad[1]
+            index, batch = bad[1], batches()
             one = [
                 batch if self.learner.resident else jax.tree.map(lambda x, i=i: x[i], batch)
                 for i in range(index + 1)
@@ -120,9 +127,10 @@ class Training:
         if self.doctor is not None:
             self.doctor.trained(self.step, measured["loss"])
 
-    def judge(self, batch: Batch, output: Output) -> None:
-        """Evaluate, log, and keep the state of the seeds that are at their best."""
+    def judge(self, batches: Callable[[], Batch], output: Output) -> None:
+        """Evaluate, log, and keep the state of the seeds that are at their best; see `advance`."""
         if output.layers and self.inspect is not None:
+            batch = batches()
             one = batch if self.learner.resident else jax.tree.map(lambda x: x[0], batch)
             self.log.write("layers", self.step, self.inspect(self.state, one))
         self.observe(output)

@@ -44,6 +44,17 @@ def test_batches_are_those_of_the_device(start):
     assert_threads_end()
 
 
+@pytest.mark.parametrize("parts", [2, 4])
+def test_the_parts_of_a_batch_are_the_whole(parts):
+    whole = stream(SPLIT, order.rows, KEY, batch_size=8, start=3)
+    apart = [stream(SPLIT, order.rows, KEY, batch_size=8, start=3, part=(i, parts)) for i in range(parts)]
+    for _ in range(3):
+        batch, found = next(whole), [next(each) for each in apart]
+        assert {len(each["input"]) for each in found} == {8 // parts}
+        for name, expected in batch.items():
+            np.testing.assert_array_equal(np.concatenate([each[name] for each in found]), expected)
+
+
 @pytest.mark.parametrize("prefetch", [1, 2, 5])
 def test_batches_come_in_order_through_many_blocks(prefetch):
     batches = stream(SPLIT, host_rows, KEY, batch_size=3, prefetch=prefetch)
@@ -100,6 +111,8 @@ def test_an_error_of_the_rows_reaches_the_consumer():
         ("split", {"split": {"input": np.zeros(3), "target": np.zeros(2)}}),
         ("start", {"start": -1}),
         ("prefetch", {"prefetch": 0}),
+        ("part", {"part": (2, 2)}),
+        ("batch_size", {"part": (0, 3)}),
     ],
 )
 def test_refuses_at_once(field, options):

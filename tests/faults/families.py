@@ -1,15 +1,15 @@
 """One tiny training of each family, which saves all the time: what the fault tests disturb."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import jax
 import numpy as np
 import optax
 
 from jaxdl import envs, models
-from jaxdl.data import order
+from jaxdl.data import order, stream
 from jaxdl.learners import dqn, gan, sequence, supervised, vae
-from jaxdl.run import Fitted, Output, Select, fit
+from jaxdl.run import Fitted, Output, Select, fit, processes
 from jaxdl.transforms import resident
 
 STEPS, EVERY = 200, 4  # a save each four steps: most of the time a save is under way
@@ -106,6 +106,18 @@ def shared_cnn(output: Output) -> Fitted:
     return fit(learner, {"input": pixels(), "target": labels(ROWS)}, steps=50, output=output)
 
 
+def shared_parts(output: Output) -> Fitted:
+    """Every process reads its own rows only; dropout, so that the noise of a row has to be its own, too."""
+    data, part = {"input": pixels(), "target": labels(ROWS)}, processes.part()
+    model = models.MLP((16,), outputs=5, dropout=0.3)
+
+    def batches(step: int) -> Iterator[dict[str, np.ndarray]]:
+        return stream(data, order.rows, jax.random.key(0), 8, start=step, part=part)
+
+    learner = supervised.learner(model, optax.sgd(0.1))
+    return fit(learner, batches, steps=50, own_rows=True, output=output)
+
+
 def shared_seeds(output: Output) -> Fitted:
     """Of deep Q-learning, which has no batch to share."""
     catch = envs.make("Catch")
@@ -118,6 +130,7 @@ def shared_seeds(output: Output) -> Fitted:
 SHARED: dict[str, Callable[[Output], Fitted]] = {
     "LSTM, batches": shared_lstm,
     "CNN, batches": shared_cnn,
+    "MLP, own rows": shared_parts,
     "DQN, seeds": shared_seeds,
 }
 

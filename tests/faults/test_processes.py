@@ -33,6 +33,7 @@ def alone(family):
     [
         *(("LSTM, batches", *shape) for shape in ((2, 1), (2, 2), (4, 1))),
         ("CNN, batches", 2, 2),
+        ("MLP, own rows", 2, 2),
         ("DQN, seeds", 2, 1),
     ],
 )

@@ -111,6 +111,11 @@ def test_a_fixed_batch_of_a_fed_learner_needs_no_iterator():
         fit(supervised.learner(MODEL, optax.sgd(0.1)), DATA, steps=3)
 
 
+def test_a_process_has_no_rows_of_its_own_in_resident_data():
+    with pytest.raises(InputError, match="own_rows: got True, expected False for a resident learner"):
+        run(own_rows=True)
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_saves_and_leaves_a_run_that_continues(tmp_path, number):
     sent = []
