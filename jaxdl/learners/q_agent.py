@@ -153,7 +153,8 @@ def agent(
         chance = (jax.random.key_data(keys[1:])[:, 1] >> 8) * 2.0**-24  # in [0, 1), see `random_actions`
         greedy = q.argmax(-1).astype(jnp.int32)
         random = random_actions(keys[1:], q.shape[1])
-        explore = (state.step < 0) | (chance < epsilons(state.step * rows + i * len(q)))
+        counted = jnp.minimum(state.step, 2**31 // rows - 1) * rows + i * len(q)  # does not wrap in int32
+        explore = (state.step < 0) | (chance < epsilons(counted))
         return jnp.where(explore, random, greedy)
 
     def loss_fn(params: Params, stats: Any, batch: tuple, target_params: Params, key: Key):

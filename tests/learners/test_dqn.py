@@ -130,11 +130,19 @@ def test_the_warm_up_is_random_and_leaves_whole_transitions(n_step, prioritized)
 def test_exploration_follows_its_schedule():
     """Without exploration the best action is taken; with it, any."""
     falls = optax.linear_schedule(1.0, 0.0, 1)  # random in the first action only
-    for epsilon, i, expected in ((0.0, 0, 1.0), (1.0, 0, 1 / 3), (falls, 0, 1 / 3), (falls, 1, 1.0)):
+    late = 2**30  # steps: more actions than an int32 counts
+    cases = (
+        (0.0, 0, 0, 1.0),
+        (1.0, 0, 0, 1 / 3),
+        (falls, 0, 0, 1 / 3),
+        (falls, 0, 1, 1.0),
+        (falls, late, 0, 1.0),
+    )
+    for epsilon, step, i, expected in cases:
         catch = envs.make("Catch")
         network = models.QNetwork(catch.actions, (8,))
         parts = dqn.agent(network, optax.sgd(0.1), envs.uniform(1024), exploration=epsilon)
-        state = dqn.learner(catch, parts).init(jax.random.key(0), None)
+        state = dqn.learner(catch, parts).init(jax.random.key(0), None).replace(step=jnp.int32(step))
         many = jnp.repeat(state.observation, 100, axis=0)
         actions = parts.act(state, many, jnp.int32(i), jax.random.split(jax.random.key(1), 1 + len(many)))
         best = parts.values(state.net.params, many, None).argmax(-1)
