@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from jaxdl.run.report import Claim
+from jaxdl.run.report import Claim, claims_of
 
 CATALOGUE = Path(__file__).parent / "slides.toml"
 RESULTS = Path(__file__).parent / "results"
@@ -101,8 +101,7 @@ def catalogue(path: Path = CATALOGUE) -> Catalogue:
 
 def result(content: dict[str, Any], variant: str, folder: Path | None = None) -> Result:
     """What a result.json says."""
-    claims = [Claim(**each) for each in content["claims"]]
-    return Result(content["experiment"], variant, content, claims, folder)
+    return Result(content["experiment"], variant, content, claims_of(content), folder)
 
 
 def committed() -> list[Result]:

@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from jaxdl.run.report import Claim, spread
+from jaxdl.run.report import claims_of, spread
 
 RESULTS = Path(__file__).parent / "results"
 FOUNDATIONS = {path.stem for path in (Path(__file__).parent / "foundations").glob("*.py")}
@@ -23,7 +23,7 @@ def markdown() -> str:
             summed.append(f"`{stem}` {sum(held)} of {len(held)}")
             continue
         name, _, variant = stem.partition("-")
-        for i, claim in enumerate(Claim(**each) for each in result["claims"]):
+        for i, claim in enumerate(claims_of(result)):
             cells = [
                 f"`{name}`{variant and f', {variant}'}" if i == 0 else "",
                 claim.name,

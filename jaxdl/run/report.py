@@ -2,8 +2,9 @@
 
 import dataclasses
 import datetime
+import math
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -55,7 +56,7 @@ def claim(name: str, source: str, expected: str, values: Any) -> Claim:
 
 
 def write(folder: Path, experiment: str, config: Any, report: Report, seconds: float) -> dict[str, Any]:
-    """Write `result.json` into a run folder, and return its content."""
+    """Write `result.json` into a run folder, and return its content: null for what is no number."""
     content = {
         **configs.describe(experiment, config),
         "date": datetime.date.today().isoformat(),
@@ -64,8 +65,18 @@ def write(folder: Path, experiment: str, config: Any, report: Report, seconds: f
         "claims": [dataclasses.asdict(each) for each in report.claims],
     }
     folder.mkdir(parents=True, exist_ok=True)
+    content = _finite(content)
     configs.write_json(folder / "result.json", content)
     return content
+
+
+def claims_of(content: Mapping[str, Any]) -> list[Claim]:
+    """The claims of a `result.json` as it was read; a measurement that is null was no number."""
+    numbers = ("measured", "std")
+    return [
+        Claim(**{k: math.nan if k in numbers and v is None else v for k, v in each.items()})
+        for each in content["claims"]
+    ]
 
 
 def table(claims: Sequence[Claim]) -> str:
@@ -86,6 +97,19 @@ def spread(each: Claim) -> str:
     """`0.9944 ± 0.0011 (5 seeds)`."""
     several = f" ± {each.std:.3g} ({each.seeds} seeds)" if each.seeds > 1 else ""
     return f"{each.measured:.5g}{several}"
+
+
+def _finite(content: Any) -> Any:
+    """JSON has no NaN and no infinity.
+
+    >>> _finite({"loss": (1.0, math.nan)})
+    {'loss': [1.0, None]}
+    """
+    if isinstance(content, Mapping):
+        return {name: _finite(value) for name, value in content.items()}
+    if isinstance(content, list | tuple):
+        return [_finite(value) for value in content]
+    return None if isinstance(content, float) and not math.isfinite(content) else content
 
 
 def _holds(expected: str, measured: float) -> bool:

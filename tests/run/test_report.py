@@ -45,3 +45,16 @@ def test_result_json(tmp_path):
     content = json.loads((tmp_path / "result.json").read_text())
     assert content["claims"] == [dataclasses.asdict(made)]
     assert (content["config"], content["parameters"], content["seconds"]) == ({"epochs": 3}, 7, 1.2)
+
+
+def test_a_measurement_that_is_no_number_is_null(tmp_path):
+    @dataclasses.dataclass(frozen=True)
+    class Config:
+        epochs: int = 3
+
+    made = claim("loss", "003:549", "< 1", [float("nan")])
+    reports.write(tmp_path, "test", Config(), Report([made], {"losses": [1.0, float("inf")]}), 1.0)
+    content = json.loads((tmp_path / "result.json").read_text(), parse_constant=pytest.fail)
+    assert content["losses"] == [1.0, None]
+    (read,) = reports.claims_of(content)
+    assert (str(read.measured), read.holds) == ("nan", False)
