@@ -19,6 +19,7 @@ from jaxdl.learner import Batch, Learner, State, plain, typed
 from jaxdl.run import processes
 from jaxdl.run.chunks import compiler_options
 from jaxdl.transforms import Loop, over_devices, over_seeds, up_to_steps
+from jaxdl.transforms.devices import on_mesh
 
 AXIS = "data"  # of the mesh
 
@@ -82,7 +83,7 @@ class Spread:
         if self.by_seed:
             self._step = compiled(over_devices(chunk, self.mesh, batch=P(), state=P(AXIS)).step)
         else:
-            self._step = compiled(chunk.step, out_shardings=whole)
+            self._step = compiled(on_mesh(chunk.step, self.mesh), out_shardings=whole)
 
     def describe(self) -> str:
         """For people and for `config.json`.
@@ -108,10 +109,7 @@ class Spread:
         elif self._data is None:
             self._data = self._put(batch, P())  # once
         counted = np.int32(count), self._data if self._resident else batch
-        # Batches that are gathered on the devices are shared out by the mesh that is set, see `resident`.
-        share = self.mesh is not None and not self.by_seed
-        with jax.set_mesh(self.mesh) if share else contextlib.nullcontext():
-            state, measured = self._step(state, counted)
+        state, measured = self._step(state, counted)
         return state, {name: np.asarray(x)[:, :count] for name, x in self.one(measured).items()}
 
     def whole(self, batch: Batch) -> Batch:

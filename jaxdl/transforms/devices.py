@@ -20,11 +20,15 @@ def over_devices(learner: Learner, mesh: Mesh, *, batch: P | None = P("data"), s
       learner: any. The loss stays the mean over the whole batch, batch norm included.
       mesh: `jax.make_mesh((8,), ("data",), axis_types=(jax.sharding.AxisType.Auto,))`.
       batch: which axis of the batch is split: `P("data")` for one batch, `P(None, "data")` for a
-        stack of batches, `P()` for a resident data set (whose gathered rows `resident` splits),
+        stack of batches, `P()` for a resident data set (the rows that `resident` gathers are split),
         None for a learner without a batch.
       state: `P()` keeps the state on every device; `P("data")` splits its first axis, the seeds:
         `over_devices(over_seeds(learner, n), mesh, batch=P(), state=P("data"))`. Several steps in
         one dispatch are then taken inside the seeds, or around the devices.
+
+    Raises:
+      InputError: an axis that the mesh lacks; in `step`, with split seeds, metrics whose first axis
+        is not the seeds.
     """
     for name, spec in {"batch": batch, "state": state}.items():
         named = {axis for axis in jax.tree.leaves(tuple(spec or ())) if isinstance(axis, str)}
@@ -50,9 +54,19 @@ def over_devices(learner: Learner, mesh: Mesh, *, batch: P | None = P("data"), s
             return alone(learner.step)(states, batch)
 
         return Learner(init, jax.jit(checked), inspect, learner.resident)
-    step = jax.jit(learner.step, in_shardings=(states, batches), out_shardings=(states, None))
-    inspect = lift(learner, lambda look: jax.jit(look, in_shardings=(states, batches)))
+    step = jax.jit(on_mesh(learner.step, mesh), in_shardings=(states, batches), out_shardings=(states, None))
+    inspect = lift(learner, lambda look: jax.jit(on_mesh(look, mesh), in_shardings=(states, batches)))
     return Learner(init, step, inspect, learner.resident)
+
+
+def on_mesh(function: Callable, mesh: Mesh) -> Callable:
+    """The function, traced where `resident` finds the mesh that it shares its rows over."""
+
+    def traced(*args: Any) -> Any:
+        with jax.sharding.use_abstract_mesh(mesh.abstract_mesh):
+            return function(*args)
+
+    return traced
 
 
 DEVICES = "devices"  # the axis name of over_devices_pmap
@@ -71,6 +85,9 @@ def over_devices_pmap(learner: Learner, devices: Sequence[Any] | None = None, ba
       batch_axis: the axis that is split, 1 for stacked batches. It must divide evenly.
 
     The state is stacked, [devices, ...], all equal; metrics are those of the first device.
+
+    Raises:
+      InputError: in `step`, rows that do not divide evenly.
     """
     devices = list(devices or jax.local_devices())
 

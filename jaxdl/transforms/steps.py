@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
-from jax.sharding import AxisType, NamedSharding
+from jax.sharding import AxisType
 from jax.sharding import PartitionSpec as P
 
 from jaxdl.errors import require, require_number
@@ -17,18 +17,17 @@ from jaxdl.learner import ORDER, Batch, Key, Learner, Metrics, State, lift
 Rows = Callable[[Key, jax.Array, int, int], jax.Array]  # (key, step, n, batch_size) -> [batch_size]
 
 
-def resident(learner: Learner, batch_size: int, rows: Rows, sharding: NamedSharding | None = None) -> Learner:
+def resident(learner: Learner, batch_size: int, rows: Rows) -> Learner:
     """Keep the whole data set on the device; every step gathers its own batch.
 
     The data are an argument of the step, never a constant inside it, and stay as they are in
-    memory (images as uint8): only the rows of one batch are ever converted.
+    memory (images as uint8): only the rows of one batch are ever converted. Under `over_devices` every
+    device has all data, and computes its share of the gathered rows.
 
     Args:
       learner: takes batches of `batch_size` rows.
       batch_size: rows per step.
       rows: which rows step `step` takes out of n, `jaxdl.data.order.rows`.
-      sharding: how the gathered rows are spread over devices; by default over the axis "data" of the
-        mesh that `jax.set_mesh` has set, if it has one. Otherwise every device computes all rows.
 
     Raises:
       InputError: `batch_size` is not in 1..n, the arrays of the data differ in length, or the learner
@@ -39,8 +38,8 @@ def resident(learner: Learner, batch_size: int, rows: Rows, sharding: NamedShard
     def gather(state: State, data: Batch) -> Batch:
         index = rows(jax.random.fold_in(state.key, ORDER), state.step, _length(data), batch_size)
         batch = jax.tree.map(lambda x: x[index], data)
-        spread = sharding or _rows_of_the_mesh()
-        return batch if spread is None else jax.lax.with_sharding_constraint(batch, spread)
+        axes = _axes_to_share()
+        return jax.lax.with_sharding_constraint(batch, P(axes)) if axes else batch
 
     def init(key: Key, data: Batch) -> State:
         n = _length(data)
@@ -128,11 +127,12 @@ def _check_stack(batch: Batch, length: int) -> None:
     require(found <= {(length,)}, "batch", sorted(found), f"{length} stacked batches", remedy)
 
 
-def _rows_of_the_mesh() -> P | None:
+def _axes_to_share() -> tuple[str, ...]:
+    """The axes of the mesh at hand that rows can be shared over; none without a mesh."""
     mesh = jax.sharding.get_abstract_mesh()
-    kinds = dict(zip(mesh.axis_names, mesh.axis_types, strict=True))
     # Inside of `shard_map` an axis is manual: every device has its own rows already.
-    return P("data") if kinds.get("data") == AxisType.Auto else None
+    kinds = zip(mesh.axis_names, mesh.axis_types, strict=True)
+    return tuple(name for name, kind in kinds if kind == AxisType.Auto)
 
 
 def _length(data: Batch) -> int:

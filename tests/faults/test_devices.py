@@ -8,7 +8,6 @@ import numpy as np
 import optax
 import pytest
 from devices import mesh_of
-from jax.sharding import NamedSharding
 from jax.sharding import PartitionSpec as P
 
 from jaxdl import InputError
@@ -48,9 +47,7 @@ ENTRIES = {
     "over_devices, seeds": lambda: over_devices(
         over_seeds(line(), 8), mesh_of(8), batch=P(), state=P("data")
     ),
-    "over_devices, resident": lambda: over_devices(
-        resident(line(), 32, order.rows, NamedSharding(mesh_of(8), P("data"))), mesh_of(8), batch=P()
-    ),
+    "over_devices, resident": lambda: over_devices(resident(line(), 32, order.rows), mesh_of(8), batch=P()),
     "pmap": lambda: over_devices_pmap(line(average=average_over(DEVICES))),
     "shards": lambda: over_devices(line(average=average_shards(16, mesh_of(8))), mesh_of(8)),
     "shards under pmap": lambda: over_devices_pmap(line(average=average_shards(16, DEVICES))),
@@ -68,7 +65,7 @@ def test_the_scale_of_a_gradient_is_exactly_one(entry):
 def test_uneven_batches_are_exact_or_refused():
     rows = jax.tree.map(lambda x: x[:30], ROWS)
     for size in (30, 5):  # also fewer rows than devices
-        learner = resident(line(), size, order.rows, NamedSharding(mesh_of(8), P("data")))
+        learner = resident(line(), size, order.rows)
         spread = over_devices(learner, mesh_of(8), batch=P())
         state, _ = spread.step(spread.init(jax.random.key(0), rows), rows)
         key = jax.random.fold_in(state.key, ORDER)
