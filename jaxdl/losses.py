@@ -34,6 +34,7 @@ def cross_entropy(logits: jax.Array, label: jax.Array, label_smoothing: float = 
     require(jnp.ndim(logits) == 1, "logits", f"shape {jnp.shape(logits)}", "[classes], one example", remedy)
     require_number("label_smoothing", label_smoothing, 0, 1, remedy="0 switches it off")
     classes = logits.shape[-1]
+    label = label.astype(jnp.promote_types(label.dtype, jnp.int32))  # a byte cannot count to 256
     target = optax.smooth_labels(jax.nn.one_hot(label, classes, dtype=logits.dtype), label_smoothing)
     loss = optax.safe_softmax_cross_entropy(logits, target)
     return jnp.where((label >= 0) & (label < classes), loss, jnp.nan)
@@ -60,14 +61,22 @@ def absolute_error(prediction: jax.Array, target: jax.Array) -> jax.Array:
 def penalty(params: optax.Params, l1: float | jax.Array = 0.0, l2: float | jax.Array = 0.0) -> jax.Array:
     """Lasso and ridge penalties (003:288-296): l1 * sum |w| + l2 * sum w^2 over the kernels.
 
-    Biases and the scales of batch norm are not punished: they do not steepen a function.
+    Kernels are the arrays whose name ends so, "recurrent_kernel" among them. Biases and the scales
+    of batch norm are not punished: they do not steepen a function.
     Unlike `optax.adamw`'s weight decay, the penalty is a part of the loss, as on the slides.
+
+    Raises:
+      InputError: params without a kernel.
 
     >>> print(penalty({"kernel": jnp.array([1.0, -2.0]), "bias": jnp.array([9.0])}, l1=1.0, l2=0.1))
     3.5
     """
     leaves = jax.tree_util.tree_leaves_with_path(params)
-    kernels = [leaf for path, leaf in leaves if getattr(path[-1], "key", None) == "kernel"]
+    kernels = [leaf for path, leaf in leaves if str(getattr(path[-1], "key", "")).endswith("kernel")]
+    names = [jax.tree_util.keystr(path, simple=True, separator="/") for path, _ in leaves]
+    require(
+        len(kernels) > 0, "params", names, "a kernel to punish", "call the weights 'kernel', as flax does"
+    )
     absolute = sum((jnp.abs(kernel).sum() for kernel in kernels), start=jnp.float32(0))
     square = sum((jnp.square(kernel).sum() for kernel in kernels), start=jnp.float32(0))
     return l1 * absolute + l2 * square
@@ -95,10 +104,19 @@ def gaussian_log_likelihood(mean: jax.Array, log_variance: jax.Array, x: jax.Arr
       mean, x: float [...].
       log_variance: the same shape, or [] if all share it.
 
+    Raises:
+      InputError: other shapes.
+
     >>> print(gaussian_log_likelihood(jnp.zeros(2), jnp.zeros(()), jnp.zeros(2)))
     -1.837877
     """
     _same_shape(mean, x)
+    log_variance = jnp.asarray(log_variance)
+    known = log_variance.shape in ((), mean.shape)
+    remedy = "repeat it along the axes that share it"
+    require(
+        known, "log_variance", f"shape {log_variance.shape}", f"[] or that of the mean, {mean.shape}", remedy
+    )
     log_variance = jnp.broadcast_to(log_variance, mean.shape)
     square = jnp.square(x - mean) * jnp.exp(-log_variance)
     return -0.5 * (square + log_variance + jnp.log(2 * jnp.pi)).sum()

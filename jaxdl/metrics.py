@@ -38,6 +38,8 @@ def accuracy(logits: jax.Array, label: jax.Array) -> jax.Array:
 def confusion(logits: jax.Array, label: jax.Array) -> jax.Array:
     """A single 1 at [truth, prediction] of a [classes, classes] matrix; rows are the truth (002:383).
 
+    NaN logits predict nothing and are counted nowhere: the trace is the sum of `accuracy`.
+
     Args:
       logits: float [classes], of one example; `jax.vmap` for a batch.
       label: int [].
@@ -48,6 +50,7 @@ def confusion(logits: jax.Array, label: jax.Array) -> jax.Array:
     _check_label(logits, label)
     classes = len(logits)
     truth, predicted = jnp.arange(classes) == label, jnp.arange(classes) == jnp.argmax(logits)
+    predicted &= ~jnp.isnan(logits).any()
     return (truth[:, None] & predicted[None, :]).astype(jnp.float32)
 
 

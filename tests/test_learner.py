@@ -4,9 +4,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+import pytest
 
 from jaxdl import learner as vocabulary
-from jaxdl import models
+from jaxdl import losses, models
 from jaxdl.data import order
 from jaxdl.learner import ORDER, STREAMS, Net, inspect_net, stream, unit_range, update_net
 from jaxdl.learners import supervised
@@ -107,3 +108,14 @@ def test_one_batch_can_be_learned_by_heart():
     for _ in range(100):
         state, metrics = step(state, data)
     assert metrics["loss"] < 0.01
+
+
+def test_bytes_are_scaled_as_inputs_and_not_as_targets():
+    """What is trained on is what is evaluated."""
+    rows = {"input": jnp.ones((8, 2)), "target": jnp.full((8, 1), 200, jnp.uint8)}
+    model = models.MLP((), outputs=1)
+    learner = supervised.learner(model, optax.sgd(0.1), loss=losses.squared_error)
+    state = learner.init(jax.random.key(0), rows)
+    loss = learner.step(state, rows)[1]["loss"]
+    judged = supervised.evaluate(model, {"loss": losses.squared_error})(state, rows)
+    assert float(loss) == pytest.approx(float(judged["loss"] / judged["count"]), rel=1e-6)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from jaxdl import losses
+from jaxdl.errors import InputError
 
 
 def test_cross_entropy_is_minus_log_softmax():
@@ -46,3 +47,22 @@ def test_penalty_derivatives_of_the_slides():
     assert l1["kernel"].tolist() == [1, -1]
     assert l2["kernel"].tolist() == [0.5, -4]
     assert l1["bias"] == l2["bias"] == 0
+
+
+@pytest.mark.parametrize(("dtype", "classes"), [("uint8", 256), ("uint8", 300), ("int8", 200)])
+def test_a_narrow_label_counts_all_classes(dtype, classes):
+    loss = losses.cross_entropy(jnp.zeros(classes), jnp.asarray(5, dtype))
+    assert float(loss) == pytest.approx(np.log(classes), rel=1e-6)
+
+
+def test_penalty_takes_every_kernel_and_refuses_none():
+    recurrent = {"lstm1": {"kernel": jnp.ones(2), "recurrent_kernel": jnp.ones(3), "bias": jnp.ones(4)}}
+    assert float(losses.penalty(recurrent, l2=1.0)) == 5
+    with pytest.raises(InputError, match=r"params: got \['layer/w'\], expected a kernel to punish"):
+        losses.penalty({"layer": {"w": jnp.ones(2)}}, l2=1.0)
+
+
+def test_a_variance_of_another_shape_does_not_broadcast():
+    mean = jnp.zeros((3, 3))
+    with pytest.raises(InputError, match=r"log_variance: got 'shape \(3,\)'"):
+        losses.gaussian_log_likelihood(mean, jnp.zeros(3), mean)

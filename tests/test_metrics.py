@@ -65,6 +65,7 @@ def test_padding_counts_nothing_even_where_it_is_not_finite():
 
 
 def test_nan_logits_are_wrong():
+    assert float(metrics.confusion(jnp.full(3, jnp.nan), 0).sum()) == 0
     assert metrics.accuracy(jnp.array([jnp.nan, jnp.nan]), jnp.array(0)) == 0
 
 

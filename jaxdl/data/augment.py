@@ -165,15 +165,16 @@ def warp(
     """
     _check_image(image)
     height, width, _ = image.shape
+    wide = jnp.promote_types(image.dtype, jnp.float32)  # half precision cannot count the pixels of a side
     centre = (height - 1) / 2, (width - 1) / 2
     cos, sin = jnp.cos(angle) / factor, jnp.sin(angle) / factor
-    y = jnp.arange(height, dtype=image.dtype)[:, None] - centre[0] - shift[0]
-    x = jnp.arange(width, dtype=image.dtype)[None, :] - centre[1] - shift[1]
+    y = jnp.arange(height, dtype=wide)[:, None] - centre[0] - shift[0]
+    x = jnp.arange(width, dtype=wide)[None, :] - centre[1] - shift[1]
     places = [cos * y + sin * x + centre[0], cos * x - sin * y + centre[1]]
     # Four gathers that XLA fuses into one loop: on CPU four times faster than products with
     # matrices of weights, and than padding the image first to spare the tests at its edge.
     sample = functools.partial(map_coordinates, coordinates=places, order=1, mode="constant", cval=0.0)
-    return jax.vmap(sample, in_axes=-1, out_axes=-1)(image)
+    return jax.vmap(sample, in_axes=-1, out_axes=-1)(image.astype(wide)).astype(image.dtype)
 
 
 def compose(*functions: Augment) -> Augment:

@@ -129,7 +129,7 @@ def evaluate(model: Any, noise: float = 0.0) -> Callable[[TrainState, Batch], me
         error = jnp.square(output - clean).mean(range(1, clean.ndim))
         measured = {"error": error, "active": active(code)}
         return {"count": mask.sum()} | {
-            name: jnp.where(mask > 0, values, 0).sum() for name, values in measured.items()
+            name: jnp.where(mask > 0, values * mask, 0).sum() for name, values in measured.items()
         }
 
     return run

@@ -100,7 +100,7 @@ def learner(
         )
         predictions, targets, mask = _steps(predictions, batch)
         values = jax.vmap(loss)(predictions, targets)
-        mean = jnp.where(mask > 0, values, 0).sum() / mask.sum()
+        mean = jnp.where(mask > 0, values * mask, 0).sum() / mask.sum()
         return mean, (dict(updated), {"carry": carry} if carried else {})
 
     def join(state: SequenceState, batch: Batch) -> Batch:
@@ -216,11 +216,14 @@ def sample(model: Any, length: int) -> Callable[..., jax.Array]:
 
 
 def _steps(predictions: jax.Array, batch: Batch) -> tuple[jax.Array, jax.Array, jax.Array]:
-    """Predictions, targets and what counts (1.0 or 0.0), by row, or by step if there is one for each."""
+    """Predictions, targets and what counts (1.0 or 0.0), by row, or by step if there is one for each.
+
+    A target that does not count is 0: NaN times a gradient of zero would be NaN.
+    """
     targets, rows = batch["target"], len(predictions)
     mask = batch.get("mask", jnp.ones(rows, jnp.float32))
     if predictions.ndim == 2:
-        return predictions, targets, mask
+        return predictions, _where_counted(mask, targets), mask
     steps = predictions.shape[1]
     mask = jnp.repeat(mask[:, None], steps, axis=1)
     if "length" in batch:
@@ -228,6 +231,10 @@ def _steps(predictions: jax.Array, batch: Batch) -> tuple[jax.Array, jax.Array, 
     merged = rows * steps
     return (
         predictions.reshape(merged, -1),
-        targets.reshape(merged, *targets.shape[2:]),
+        _where_counted(mask, targets).reshape(merged, *targets.shape[2:]),
         mask.reshape(merged),
     )
+
+
+def _where_counted(mask: jax.Array, targets: jax.Array) -> jax.Array:
+    return jnp.where(mask.reshape(mask.shape + (1,) * (targets.ndim - mask.ndim)) > 0, targets, 0)

@@ -89,15 +89,15 @@ def learner(
         return value, (dict(updated), {})
 
     def prepare(state: TrainState, batch: Batch) -> Batch:
-        batch = unit_range(batch)
-        if augment is None:
-            return batch
-        keys = jax.random.split(stream(state.key, AUGMENT, state.step), len(batch["input"]))
-        return {**batch, "input": jax.vmap(augment)(keys, batch["input"])}
+        inputs = unit_range(batch["input"])
+        if augment is not None:
+            keys = jax.random.split(stream(state.key, AUGMENT, state.step), len(inputs))
+            inputs = jax.vmap(augment)(keys, inputs)
+        return {**batch, "input": inputs}
 
     def init(key: Key, batch: Batch) -> TrainState:
         checks.named(batch, "input", "target")
-        state = init_state(model, optimizer, key, unit_range(batch)["input"])
+        state = init_state(model, optimizer, key, unit_range(batch["input"]))
         checks.labels(lambda: jax.eval_shape(predict(model), state, batch["input"]).shape, loss, batch)
         return state
 

@@ -192,7 +192,7 @@ def evaluate(model: Any, samples: int = 1, chunk: int = 10) -> Callable[[TrainSt
         elbo = likelihood / samples - kl[0]
         measured = {"loss": -elbo, "elbo": elbo, "kl": kl[0], "nll": jnp.log(samples) - weight}
         return {"count": mask.sum()} | {
-            name: jnp.where(mask > 0, values, 0).sum() for name, values in measured.items()
+            name: jnp.where(mask > 0, values * mask, 0).sum() for name, values in measured.items()
         }
 
     return run

@@ -177,3 +177,14 @@ def test_ranges_may_be_traced():
     sigmas = jnp.array([0.0, 0.1])
     noisy = jax.vmap(lambda sigma: augment.noise(KEY, IMAGE, sigma))(sigmas)
     np.testing.assert_array_equal(noisy[0], IMAGE)
+
+
+def test_half_precision_loses_no_pixel():
+    """bfloat16 counts to 256: places are found in float32, whatever the image is of."""
+    image = jax.random.uniform(KEY, (300, 8, 1)).astype(jnp.bfloat16)
+    same = augment.affine(KEY, image)
+    assert same.dtype == jnp.bfloat16
+    np.testing.assert_array_equal(same, image)
+    moved = augment.warp(image, angle=0.3)
+    expected = augment.warp(image.astype(jnp.float32), angle=0.3)
+    np.testing.assert_allclose(moved.astype(jnp.float32), expected, atol=2**-8)

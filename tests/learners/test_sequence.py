@@ -154,3 +154,22 @@ def test_bad_input_is_refused():
         sequence.learner(NET, optax.sgd(0.1), carried=True, average=average_over("devices"))
     with pytest.raises(InputError, match="length: got 0"):
         sequence.sample(NET, 0)
+
+
+@pytest.mark.parametrize("cell", ["rnn", "lstm", "gru"])
+@pytest.mark.parametrize("many_to_many", [True, False])
+def test_what_follows_the_length_may_be_nan(cell, many_to_many):
+    """Neither a loss nor a gradient sees inputs and targets that do not count."""
+    net = RecurrentNet(4, 1, cell=cell, many_to_many=many_to_many)
+    reader = sequence.learner(net, optax.sgd(0.1), loss=losses.squared_error)
+    x, length = jax.random.normal(KEY, (2, 5, 1)), jnp.array([5, 3])
+    results = []
+    for beyond in (0.0, jnp.nan):
+        inputs = x.at[1, 3:].set(beyond)
+        target = inputs if many_to_many else jnp.ones((2, 1))
+        batch = {"input": inputs, "target": target, "length": length}
+        state, measured = reader.step(reader.init(KEY, batch), batch)
+        results.append((state.net.params, measured))
+    for clean, spoilt in zip(*map(jax.tree.leaves, results), strict=True):
+        np.testing.assert_array_equal(clean, spoilt)
+        assert np.isfinite(spoilt).all()

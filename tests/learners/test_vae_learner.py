@@ -169,3 +169,11 @@ def test_a_sweep_over_beta_is_one_program():
     sweep = over_settings(lambda beta: vae.learner(net, optax.sgd(0.1), beta=beta), {"beta": [0.0, 4.0]})
     _, measured = jax.jit(sweep.step)(sweep.init(jax.random.key(0), batch), batch)
     assert measured["loss"][1] > measured["loss"][0], "the same weights and noise, and more of the divergence"
+
+
+def test_a_mask_weighs():
+    state, _ = one_step()
+    judge = jax.jit(vae.evaluate(MODEL))
+    whole, half = (judge(state, {"input": X, "mask": jnp.full(len(X), share)}) for share in (1.0, 0.5))
+    for name, total in whole.items():
+        assert float(half[name]) == pytest.approx(float(total) / 2, rel=1e-6), name
