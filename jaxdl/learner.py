@@ -132,6 +132,8 @@ def update_net(
     (loss, (stats, metrics)), grads = gradients(net.params, net.stats, batch, *args)
     updates, opt_state = optimizer.update(grads, net.opt_state, net.params)
     params = optax.apply_updates(net.params, updates)
+    # Batch norm's are float32, and would become those of wider inputs.
+    stats = jax.tree.map(lambda new, old: new.astype(old.dtype), stats, net.stats)
     return Net(params, stats, opt_state), {"loss": loss, **metrics}
 
 

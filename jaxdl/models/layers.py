@@ -16,7 +16,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from flax.linen.dtypes import promote_dtype
-from flax.typing import Initializer
+from flax.typing import Dtype, Initializer
 from jax import lax
 
 from jaxdl.errors import require, require_choice, require_number, require_widths
@@ -74,6 +74,7 @@ class Conv(nn.Module):
     use_bias: bool = True
     kernel_init: Initializer = nn.initializers.lecun_normal()
     bias_init: Initializer = nn.initializers.zeros_init()
+    param_dtype: Dtype = jnp.float32
     implementation: str = "auto"  # see `resolve`
 
     @nn.compact
@@ -82,8 +83,10 @@ class Conv(nn.Module):
         require_images(x)
         require_layer(self.features, self.kernel_size, self.strides)
         shape = (*pair(self.kernel_size), x.shape[-1], self.features)
-        kernel = self.param("kernel", self.kernel_init, shape)
-        bias = self.param("bias", self.bias_init, (self.features,)) if self.use_bias else None
+        kernel = self.param("kernel", self.kernel_init, shape, self.param_dtype)
+        bias = None
+        if self.use_bias:
+            bias = self.param("bias", self.bias_init, (self.features,), self.param_dtype)
         x, kernel, bias = promote_dtype(x, kernel, bias, dtype=None)
         y = conv(x, kernel, self.strides, self.padding, self.implementation)
         return y if bias is None else y + bias.reshape(1, 1, 1, -1)

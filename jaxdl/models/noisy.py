@@ -1,5 +1,7 @@
 """Dense layers that explore by themselves: noise in their weights, its strength learned."""
 
+from typing import Any
+
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
@@ -36,10 +38,10 @@ class NoisyDense(nn.Module):
         require_number("sigma", self.sigma, 0, remedy="0.5 is the paper's")
         inputs = x.shape[-1]
         mean, deviation = _uniform(inputs**-0.5), nn.initializers.constant(self.sigma * inputs**-0.5)
-        kernel = self.param("kernel", mean, (inputs, self.features))
-        bias = self.param("bias", mean, (self.features,))
-        kernel_sigma = self.param("kernel_sigma", deviation, kernel.shape)
-        bias_sigma = self.param("bias_sigma", deviation, bias.shape)
+        kernel = self.param("kernel", mean, (inputs, self.features), jnp.float32)
+        bias = self.param("bias", mean, (self.features,), jnp.float32)
+        kernel_sigma = self.param("kernel_sigma", deviation, kernel.shape, jnp.float32)
+        bias_sigma = self.param("bias_sigma", deviation, bias.shape, jnp.float32)
         if self.has_rng("noise"):
             each = jax.random.normal(self.make_rng("noise"), (inputs + self.features,), kernel.dtype)
             each = jnp.sign(each) * jnp.sqrt(jnp.abs(each))
@@ -50,7 +52,7 @@ class NoisyDense(nn.Module):
 
 
 def _uniform(bound: float) -> Initializer:
-    def init(key: jax.Array, shape: tuple[int, ...], dtype: jnp.dtype = jnp.float32) -> jax.Array:
+    def init(key: jax.Array, shape: tuple[int, ...], dtype: Any) -> jax.Array:
         return jax.random.uniform(key, shape, dtype, -bound, bound)
 
     return init

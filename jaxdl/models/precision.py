@@ -22,7 +22,8 @@ class HalfPrecision:
     """A flax module whose `apply` computes in bfloat16.
 
     Parameters, running statistics, gradients, the optimizer's state, outputs and the loss are float32;
-    parameters and inputs are rounded on their way in. Batch norm takes its statistics in float32, as
+    parameters and inputs are rounded on their way in. What a module makes of integers by itself, as
+    `QNetwork` does, stays float32. Batch norm takes its statistics in float32, as
     flax does. It stands wherever a learner takes a module.
 
     >>> half = HalfPrecision(nn.Dense(1))

@@ -38,12 +38,13 @@ class RecurrentLayer(nn.Module):
         With tokens, int [time, batch], x is a table [vocabulary, in] and they name its rows.
         """
         cell, features = CELLS[self.cell], self.features
-        kernel = self.param("kernel", nn.initializers.lecun_normal(), (x.shape[-1], cell.gates * features))
-        recurrent = self.param("recurrent_kernel", self._orthogonal, (features, cell.gates * features))
-        bias = self.param("bias", self._bias, (cell.gates * features,))
+        draw, units, dtype = nn.initializers.lecun_normal(), cell.gates * features, jnp.float32
+        kernel = self.param("kernel", draw, (x.shape[-1], units), dtype)
+        recurrent = self.param("recurrent_kernel", self._orthogonal, (features, units), dtype)
+        bias = self.param("bias", self._bias, (units,), dtype)
         inner = None
         if self.cell == "gru":
-            inner = self.param("recurrent_bias", nn.initializers.zeros_init(), (features,))
+            inner = self.param("recurrent_bias", nn.initializers.zeros_init(), (features,), dtype)
             inner = jnp.pad(inner, (2 * features, 0))
         if tokens is not None and tokens.size < len(x):
             x, tokens = x[tokens], None  # fewer than the words of the vocabulary
@@ -59,13 +60,13 @@ class RecurrentLayer(nn.Module):
         outputs, last = loop(cell, self.reverse, projected, recurrent, inner, carry, mask)
         return outputs if mask is None else jnp.where(mask, outputs, 0), last
 
-    def _orthogonal(self, key: jax.Array, shape: tuple[int, int]) -> jax.Array:
+    def _orthogonal(self, key: jax.Array, shape: tuple[int, int], dtype: Any) -> jax.Array:
         keys = jax.random.split(key, CELLS[self.cell].gates)
         square = nn.initializers.orthogonal()
-        return jnp.concatenate([square(key, (shape[0], shape[0])) for key in keys], axis=1)
+        return jnp.concatenate([square(key, (shape[0], shape[0]), dtype) for key in keys], axis=1)
 
-    def _bias(self, key: jax.Array, shape: tuple[int]) -> jax.Array:
-        bias = jnp.zeros(shape)
+    def _bias(self, key: jax.Array, shape: tuple[int], dtype: Any) -> jax.Array:
+        bias = jnp.zeros(shape, dtype)
         if self.cell == "lstm":
             bias = bias.at[self.features : 2 * self.features].set(self.forget_bias)
         return bias
@@ -121,13 +122,15 @@ class RecurrentNet(nn.Module):
         """
         self._check(x)
         steps, rows = x.shape[1], x.shape[0]
-        carry = initial_carry(self, rows, x.dtype) if carry is None else carry
         mask = None if length is None else (jnp.arange(steps)[:, None] < length[None])[..., None]
         tokens = None
         y = x.swapaxes(0, 1)
         if self.vocabulary:
             shape = (self.vocabulary, self.embedding)
-            tokens, y = y, self.param("embedding", nn.initializers.normal(1.0), shape)
+            tokens, y = y, self.param("embedding", nn.initializers.normal(1.0), shape, jnp.float32)
+        elif mask is not None:
+            y = jnp.where(mask, y, 0)  # NaN times a gradient of zero would be NaN
+        carry = initial_carry(self, rows, y.dtype) if carry is None else carry
         after: list[Carry] = []
         for layer in range(1, self.layers + 1):
             sides = []
@@ -173,9 +176,8 @@ def initial_carry(net: RecurrentNet, rows: int, dtype: Any = jnp.float32) -> tup
     Args:
       net: whose state it is.
       rows: of the batch.
-      dtype: of the inputs; tokens have states of JAX's own float type.
+      dtype: of the inputs, or of the table that stands for tokens.
     """
-    dtype = dtype if jnp.issubdtype(dtype, jnp.floating) else jnp.zeros(()).dtype
     cells, states = net.layers * (2 if net.bidirectional else 1), CELLS[net.cell].states
     # Each an array of its own: one that is in a state twice cannot be donated.
     return tuple(tuple(jnp.zeros((rows, net.features), dtype) for _ in range(states)) for _ in range(cells))
