@@ -220,3 +220,26 @@ def test_steps_outside_of_the_seeds_are_refused_on_devices():
     states = spread.init(KEY, batch)
     with pytest.raises(ValueError, match="apply many_steps before over_seeds"):
         spread.step(states, batch)
+
+
+@pytest.mark.parametrize("several", ["steps", "seeds"])
+@pytest.mark.parametrize("name", ["ema", "skip_nonfinite"])
+def test_what_looks_at_one_step_goes_inside(name, several):
+    """One loss that is not finite would refuse the steps of all runs; one average would be of several."""
+    if several == "steps":
+        inner, batch = many_steps(learner(), 2), jax.tree.map(lambda x: jnp.stack([x, x]), BATCH)
+    else:
+        inner, batch = over_seeds(learner(), 2), BATCH
+    outside = ema(inner, 0.9) if name == "ema" else skip_nonfinite(inner)
+    with pytest.raises(InputError, match=f"apply {name} before many_steps and over_seeds"):
+        outside.step(outside.init(KEY, batch), batch)
+
+
+def test_numpy_data_need_no_jit():
+    data = jax.tree.map(np.asarray, BATCH)
+    steps = many_steps(resident(learner(), 8, order.rows), 2)
+    state = steps.init(KEY, data)
+    leaves_equal(steps.step(state, data)[0], jax.jit(steps.step)(state, data)[0], 1e-6)
+    chunk = up_to_steps(learner(), 2)
+    stack = jax.tree.map(lambda x: np.stack([x, x]), data)
+    leaves_equal(chunk.step(state, (2, stack))[0], jax.jit(chunk.step)(state, (2, stack))[0], 1e-6)

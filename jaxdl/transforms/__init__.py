@@ -6,7 +6,7 @@ They compose, and `jaxdl.contract` tests the laws that make them safe to compose
     learner = resident(learner, batch_size=128, rows=order.rows)   # the data live on the device
     learner = many_steps(learner, 100)                             # 100 steps in one dispatch
     learner = over_seeds(learner, 8)                               # eight independent runs
-    learner = over_devices(learner, mesh, batch=P())               # on every device of the mesh
+    learner = over_devices(learner, mesh, batch=P(), state=P("data"))  # the runs spread over devices
 
 The batch of a transformed learner is what its own `step` takes: a stack of batches after
 `many_steps`, the whole data set after `resident`; `init` takes the same.

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 from flax import struct
 
-from jaxdl.errors import require_choice, require_number
+from jaxdl.errors import require, require_choice, require_number
 from jaxdl.learner import Batch, Key, Learner, Metrics, Params, State, Stats, lift
 
 
@@ -45,7 +45,8 @@ def ema(learner: Learner, decay: float, field: str = "net") -> Learner:
       field: name of the net in the state.
 
     Raises:
-      InputError: decay outside [0, 1); in `init`, a state without that field.
+      InputError: decay outside [0, 1); in `init`, a state without that field, or of several runs; in
+        `step`, a learner of several steps: average before `many_steps` and `over_seeds`.
     """
     require_number("decay", decay, 0, 1, open_high=True, remedy="0.999 averages about 1,000 steps")
 
@@ -55,6 +56,7 @@ def ema(learner: Learner, decay: float, field: str = "net") -> Learner:
 
     def init(key: Key, batch: Batch) -> EMAState:
         state = learner.init(key, batch)
+        _require_single("ema", state.step)
         require_choice("field", field, [f.name for f in dataclasses.fields(state)])
         # A copy: the same buffer twice in one state cannot be donated.
         params, stats = jax.tree.map(jnp.copy, learned(state))
@@ -62,6 +64,7 @@ def ema(learner: Learner, decay: float, field: str = "net") -> Learner:
 
     def step(ema_state: EMAState, batch: Batch) -> tuple[EMAState, Metrics]:
         state, metrics = learner.step(ema_state.state, batch)
+        _require_single("ema", metrics["loss"])
         rate = jnp.minimum(decay, (1 + state.step) / (10 + state.step))
         params, stats = jax.tree.map(
             lambda old, new: (rate * old + (1 - rate) * new).astype(old.dtype),
@@ -78,14 +81,25 @@ def skip_nonfinite(learner: Learner) -> Learner:
     """Refuse a step whose loss or new state is not finite; `metrics["skipped"]` counts it as 1.
 
     Everything but `step` keeps its old value; `step` must move on, or the same batch would come
-    back for ever. Apply it before `ema`.
+    back for ever. Apply it before `ema`, `many_steps` and `over_seeds`.
+
+    Raises:
+      InputError: in `step`, a learner of several steps or runs: one loss would decide for all.
     """
 
     def step(state: State, batch: Batch) -> tuple[State, Metrics]:
         new, metrics = learner.step(state, batch)
+        _require_single("skip_nonfinite", metrics["loss"])
         floats = [x for x in jax.tree.leaves(new) if jnp.issubdtype(x.dtype, jnp.floating)]
         finite = jnp.stack([jnp.isfinite(x).all() for x in (metrics["loss"], *floats)]).all()
         kept = jax.tree.map(lambda a, b: jnp.where(finite, a, b), new, state).replace(step=new.step)
         return kept, {**metrics, "skipped": (~finite).astype(jnp.int32)}
 
     return learner._replace(step=step)
+
+
+def _require_single(name: str, number: jax.Array) -> None:
+    """Raise `InputError` unless a step, or a loss, is that of one run and one update."""
+    expected = "a learner of one run, one update in a step"
+    remedy = f"apply {name} before many_steps and over_seeds"
+    require(number.ndim == 0, name, f"steps or losses {list(number.shape)}", expected, remedy)

@@ -37,7 +37,7 @@ def resident(learner: Learner, batch_size: int, rows: Rows) -> Learner:
 
     def gather(state: State, data: Batch) -> Batch:
         index = rows(jax.random.fold_in(state.key, ORDER), state.step, _length(data), batch_size)
-        batch = jax.tree.map(lambda x: x[index], data)
+        batch = jax.tree.map(lambda x: jnp.asarray(x)[index], data)
         axes = _axes_to_share()
         return jax.lax.with_sharding_constraint(batch, P(axes)) if axes else batch
 
@@ -98,7 +98,7 @@ def up_to_steps(learner: Learner, length: int) -> Learner:
     require_number("length", length, 1, whole=True, remedy="1 is a single step")
 
     def pick(batch: Batch, i: Any) -> Batch:
-        return batch if learner.resident else jax.tree.map(lambda x: x[i], batch)
+        return batch if learner.resident else jax.tree.map(lambda x: jnp.asarray(x)[i], batch)
 
     def init(key: Key, counted: tuple[jax.Array, Batch]) -> State:
         return learner.init(key, pick(counted[1], 0))
