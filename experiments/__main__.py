@@ -5,15 +5,14 @@ import dataclasses
 import difflib
 import importlib
 import itertools
-import os
 import re
 import sys
-import time
 import traceback
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from experiments._execute import execute
 from jaxdl.errors import InputError
 
 HERE = Path(__file__).parent
@@ -93,15 +92,20 @@ def main(argv: Sequence[str] | None = None) -> int:
             return run_all(words[1:])
         return run_one(words[0], words[1:])
     except InputError as error:
-        message = str(error)
-        # The library says batch_size, the command line --batch-size.
-        lower = error.field.isidentifier() and error.field.islower()
-        if lower and error.field not in ("experiment", "option", "data"):
-            message = message.replace(error.field, "--" + error.field.replace("_", "-"), 1)
-        print(f"error: {message}", file=sys.stderr)
-        return 2
+        return refuse(error)
     except KeyboardInterrupt:  # outside of training, where nothing is to be saved
         return 130
+
+
+def refuse(error: InputError) -> int:
+    """Say what was wrong, as the command line calls it; the exit code."""
+    message = str(error)
+    # The library says batch_size, the command line --batch-size.
+    lower = error.field.isidentifier() and error.field.islower()
+    if lower and error.field not in ("experiment", "option", "data"):
+        message = message.replace(error.field, "--" + error.field.replace("_", "-"), 1)
+    print(f"error: {message}", file=sys.stderr)
+    return 2
 
 
 def listing() -> str:
@@ -150,6 +154,8 @@ def run_parsed(
     from jaxdl.run import folder
 
     if options.resume is not None:
+        if options.out is not None:
+            raise InputError("--out", str(options.out), "no other folder on a resume", "leave it out")
         if len(found) > 1:
             raise InputError("--resume", str(options.resume), "one run", "a sweep cannot be resumed at once")
         changes = {field: getattr(found[0], field) for field in given}
@@ -163,66 +169,15 @@ def run_parsed(
     ]
     codes = []
     for config in found:
-        label = ",".join(f"{field}={getattr(config, field)}" for field in changing)
+        label = ",".join(f"{field}={getattr(config, field)}" for field in changing).replace("/", "_")
         print(f"== {label}")
-        codes.append(execute(module, name, config, options, out / label))
+        try:
+            codes.append(execute(module, name, config, options, out / label))
+        except InputError as error:  # the other settings may be right
+            codes.append(refuse(error))
         if codes[-1] >= LEFT:
             break
     return max(codes)
-
-
-def execute(module: Any, name: str, config: Any, options: Any, out: Path) -> int:
-    """Run an experiment with a config into a folder, write its result, print its claims."""
-    import jax
-
-    from jaxdl.run import Interrupted, NonFiniteLoss, Output, cache, doctor, processes, report
-    from jaxdl.run import config as configs
-
-    cache.keep_compiled()
-    output = Output(
-        out,
-        resume=options.resume is not None,
-        progress=options.progress and processes.first(),
-        layers=options.layers,
-        doctor=options.doctor,
-        devices=options.devices,
-        profile=options.profile,
-        data_dir=options.data_dir,
-        config={
-            **configs.describe(name, config),
-            "deterministic": options.deterministic,
-            "layers": os.environ.get("JAXDL_LAYERS") or "auto",
-        },
-    )
-    if getattr(config, "precision", "float32") == "bf16" and jax.default_backend() == "cpu":
-        output.report("bf16 is for accelerators: on a CPU it usually takes longer than float32")
-    start = time.perf_counter()
-    if output.resume and (out / "result.json").exists():  # a finished run that goes on
-        seconds = configs.read_json(out / "result.json", "--resume").get("seconds")
-        if not isinstance(seconds, int | float):
-            remedy = "remove the file and resume again"
-            raise InputError("--resume", str(out / "result.json"), "the result of a run", remedy)
-        start -= seconds
-    try:
-        result = module.run(config, output)
-    except Interrupted as stopped:
-        print(stopped, file=sys.stderr)
-        return stopped.exit_code
-    except NonFiniteLoss as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    trained = any("form" in configs.read_json(path, "config") for path in out.rglob("config.json"))
-    if options.doctor and trained:
-        result = dataclasses.replace(result, facts={**result.facts, "doctor": doctor.read(out)})
-    idle = [] if trained else [name for name in ("layers", "doctor", "profile") if getattr(options, name)]
-    for name in idle:
-        print(f"--{name}: nothing of this experiment is trained by `fit`; there was nothing to look at")
-    if options.devices > 1 and not trained:
-        print(f"--devices {options.devices}: nothing of this experiment can be shared; it ran on one")
-    written = report.write(out, name, config, result, time.perf_counter() - start)
-    print(report.table(result.claims))
-    print(f"{written['seconds']} s; result, figures and checkpoints in {out}")
-    return 0 if all(claim.holds for claim in result.claims) else 1
 
 
 def run_all(words: Sequence[str]) -> int:
@@ -232,6 +187,7 @@ def run_all(words: Sequence[str]) -> int:
         return 0
     chosen = [s for s in scripts().values() if "--long" in words or s.minutes <= SHORT]
     words = [word for word in words if word != "--long"]
+    words = [part for word in words for part in (word.split("=", 1) if word.startswith("--") else [word])]
     if "--out" in words[:-1]:
         place = words.index("--out")
         root = Path(words[place + 1])
@@ -253,7 +209,10 @@ def run_all(words: Sequence[str]) -> int:
     for script in chosen:
         print(f"== {script.name}: {script.title}")
         into = [] if root is None else ["--out", str(root / script.name)]
-        codes[script.name] = run_one(script.name, [*words, *into])
+        try:
+            codes[script.name] = run_one(script.name, [*words, *into])
+        except InputError as error:  # such as seeds that the devices do not divide
+            codes[script.name] = refuse(error)
         if codes[script.name] >= LEFT:
             return codes[script.name]
     print("\n".join(f"{name}: {'ok' if code == 0 else f'exit code {code}'}" for name, code in codes.items()))

@@ -4,6 +4,7 @@ import argparse
 import dataclasses
 import importlib
 import json
+import shlex
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -118,7 +119,7 @@ def command(result: Result, scripts: Mapping[str, Any]) -> str:
         for name in config:
             if config[name] != default.get(name, config[name]):
                 words += _option(name, config[name])
-    return " ".join(words)
+    return " ".join([words[0], shlex.join(words[1:])])
 
 
 def _option(name: str, value: Any) -> list[str]:

@@ -142,7 +142,8 @@ class Checkpoints:
         try:
             self.wait()
         finally:
-            self._manager.close()
+            with self._writing():
+                self._manager.close()
 
     @contextlib.contextmanager
     def _writing(self) -> Iterator[None]:

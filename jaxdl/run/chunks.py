@@ -26,13 +26,22 @@ SHARED = 2e9  # FLOPs of a step, below which devices made of a CPU's cores lose 
 
 
 def flops_per_step(learner: Learner, batch: Batch) -> float:
-    """Floating-point operations of one step, see `count_flops`."""
+    """Floating-point operations of one step, see `count_flops`.
+
+    Raises:
+      InputError: a step that does not measure its loss.
+    """
     key = jax.random.key(0)
     try:  # the batch as it is, so that `init` can look at its values and refuse them
         state = jax.eval_shape(lambda key: learner.init(key, batch), key)
     except jax.errors.TracerArrayConversionError:  # an `init` that takes rows of it by its key
         state = jax.eval_shape(learner.init, key, batch)
-    return count_flops(jax.jit(learner.step).trace(state, batch).jaxpr.jaxpr)
+    traced = jax.jit(learner.step).trace(state, batch)
+    measured = traced.out_info[1]
+    remedy = "jaxdl.contract.check(learner, batch) says what else is missing"
+    whole = "loss" in measured and measured["loss"].shape == ()
+    require(whole, "learner", sorted(measured), 'a step that measures "loss", one number', remedy)
+    return count_flops(traced.jaxpr.jaxpr)
 
 
 def count_flops(jaxpr: Any) -> float:
@@ -136,7 +145,7 @@ def feed(learner: Learner, data: Batch | Batches, capacity: int) -> Callable[[in
     def stack(step: int, count: int) -> Batch:
         nonlocal position, iterator
         if step != position:
-            iterator = source(step)
+            iterator = iter(source(step))
         rows = list(itertools.islice(iterator, count))
         remedy = "let it go round and round, or take fewer steps"
         require(len(rows) == count, "data", f"no batch {step + len(rows)}", "a batch for every step", remedy)
@@ -161,6 +170,6 @@ def first_batch(learner: Learner, data: Batch | Batches) -> Batch:
         "make the learner resident, or feed it with jaxdl.data.stream",
     )
     source = cast(Batches, data)
-    batch = next(source(0), None)
+    batch = next(iter(source(0)), None)
     require(batch is not None, "data", "no batch 0", "a batch for every step", "is the data set empty?")
     return batch

@@ -22,7 +22,7 @@ class Options:
     data_dir: Path | None = None  # of data; then $JAXDL_DATA, $TFDS_DATA_DIR, ~/tensorflow_datasets
     progress: bool = True  # progress bar
     layers: bool = False  # log the norms of every layer at each evaluation
-    doctor: bool = False  # name illnesses and their causes; costs a probe at the start and < 2 % after
+    doctor: bool = False  # name illnesses and their causes; costs a probe at the start and a few % after
     devices: int = 1  # of training: they share the seeds if they divide evenly, else every batch
     deterministic: bool = False  # the same bits each time on a GPU, at a price; a CPU gives them anyway
     cluster: bool = False  # join a Kubernetes job or a TPU pod; mpirun and srun are seen without it

@@ -7,7 +7,7 @@ reduction of the parameters on the device. It keeps the initial parameters in me
 """
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -277,9 +277,18 @@ def read(folder: Path) -> list[dict[str, Any]]:
     """The diagnoses in a run folder and the folders of its parts, each with the name of its part."""
     found = []
     for path in sorted(folder.rglob("metrics.jsonl")):
-        part = str(path.parent.relative_to(folder))
-        rows = [row for row in logs.read(path) if row["kind"] == "doctor"]
-        for row in rows:
-            seeds = [int(seed) for seed in row["seeds"]]
-            found.append({"part": part, **{k: v for k, v in row.items() if k != "kind"}, "seeds": seeds})
+        found += entries(str(path.parent.relative_to(folder)), logs.read(path))
     return found
+
+
+def entries(part: str, rows: Iterable[logs.Row]) -> list[dict[str, Any]]:
+    """The diagnoses among the rows of a log, with the name of the part of a run that it is of."""
+    told = [row for row in rows if row["kind"] == "doctor"]
+    return [
+        {
+            "part": part,
+            **{name: value for name, value in row.items() if name != "kind"},
+            "seeds": [int(seed) for seed in row["seeds"]],
+        }
+        for row in told
+    ]

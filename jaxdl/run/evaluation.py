@@ -6,6 +6,7 @@ import jax
 import numpy as np
 
 from jaxdl import metrics
+from jaxdl.errors import require
 from jaxdl.learner import Batch, State
 from jaxdl.transforms import Loop, each_seed
 
@@ -13,9 +14,20 @@ Evaluate = Callable[[State, Batch], metrics.Sums]
 
 
 def measures(evaluate: Evaluate, split: Batch, state: State) -> list[str]:
-    """The names of what is measured, found without computing anything; `state` of one seed, or its shapes."""
+    """The names of the numbers that are measured, found without computing anything.
+
+    Args:
+      evaluate, split: see `over_split`.
+      state: of one seed, or its shapes.
+
+    Raises:
+      InputError: sums without their count.
+    """
     row = jax.tree.map(lambda x: x[0], metrics.masked_batches(jax.tree.map(lambda x: x[:1], split), 1))
-    return [name for name in jax.eval_shape(evaluate, state, row) if name != "count"]
+    sums = jax.eval_shape(evaluate, state, row)
+    remedy = "see jaxdl.metrics.sums, which makes them"
+    require("count" in sums, "evaluate", sorted(sums), 'sums, and the rows in "count"', remedy)
+    return [name for name, x in sums.items() if name != "count" and x.shape == ()]
 
 
 def over_split(

@@ -9,7 +9,7 @@ from typing import Any
 
 from jaxdl.errors import InputError, require
 from jaxdl.run import config as configs
-from jaxdl.run.lock import LOCK
+from jaxdl.run.lock import LOCK, WHOLE
 
 CONFIG = "config.json"
 RUNS = Path("runs")
@@ -35,8 +35,9 @@ def fresh(out: Path | None, experiment: str) -> Path:
     require(parent.is_dir(), "--out", str(out), "a folder", f"{parent} is a file; {remedy}")
     # Even root cannot write to a read-only file system, which the permission bits do not show.
     require(os.access(parent, os.W_OK), "--out", str(out), "a folder that can be written", remedy)
-    used = out.exists() and any(path.name != LOCK for path in out.iterdir())
-    remedy = f"continue that run with --resume {out}, or choose another folder"
+    used = out.exists() and any(path.name not in (LOCK, WHOLE) for path in out.iterdir())
+    begun = used and (out / CONFIG).exists()
+    remedy = f"continue that run with --resume {out}, or choose another folder" if begun else remedy
     require(not used, "--out", str(out), "a new or an empty folder", remedy)
     return out
 
@@ -56,7 +57,7 @@ def make(folder: Path) -> None:
 def part(output: Any, name: str, model: Any = None) -> Any:
     """The `Output` of one of several fits of a run: it goes to folder/name.
 
-    The run's own config is written here, where `reopen` looks for it, so that the whole can be
+    The run's own config is written when the fit starts, so that `reopen` finds it and the whole can be
     resumed.
 
     Args:
@@ -64,13 +65,8 @@ def part(output: Any, name: str, model: Any = None) -> Any:
       name: of the sub-folder.
       model: see `Output`.
     """
-    folder = output.folder
-    if folder is not None and output.config is not None:
-        folder.mkdir(parents=True, exist_ok=True)
-        written = folder / CONFIG  # a fit in the folder itself has recorded its model and its form there
-        recorded = configs.read_json(written, "folder") if written.exists() else {"model": None}
-        configs.write_json(written, {**recorded, **output.config})
-    return dataclasses.replace(output, folder=folder and folder / name, model=model)
+    folder = output.folder and output.folder / name
+    return dataclasses.replace(output, folder=folder, model=model, whole=output)
 
 
 def reopen(folder: Path, experiment: str, config_type: type, given: dict[str, Any]) -> Any:

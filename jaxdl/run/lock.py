@@ -7,12 +7,18 @@ from pathlib import Path
 
 from jaxdl.errors import InputError
 
-LOCK = "lock"  # the file; it stays behind, but the lock ends with the process, however that ends
+# The files; they stay behind, but a lock ends with the process, however that ends.
+LOCK = "lock"  # of a fit
+WHOLE = "lock-run"  # of a run that may be several fits and more, in the folder and in sub-folders
 
 
 @contextlib.contextmanager
-def held(folder: Path) -> Iterator[None]:
+def held(folder: Path, name: str = LOCK) -> Iterator[None]:
     """Keep other processes out of a run folder, which must exist.
+
+    Args:
+      folder: of the run.
+      name: of the file, `LOCK` or `WHOLE`.
 
     Raises:
       InputError: another process is in it.
@@ -22,7 +28,7 @@ def held(folder: Path) -> Iterator[None]:
     except ImportError:  # Windows has no such locks
         yield
         return
-    with (folder / LOCK).open("a+") as file:
+    with (folder / name).open("a+") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from jaxdl.errors import require
+
 Row = dict[str, Any]
 Logger = Callable[[Row], None]
 
@@ -41,7 +43,13 @@ class Log:
                 output.close()
 
     def write(self, kind: str, step: int, values: dict[str, Any]) -> Row:
-        """Add a row. NumPy and JAX arrays become lists, one number per seed."""
+        """Add a row. NumPy and JAX arrays become lists, one number per seed.
+
+        Raises:
+          InputError: a value with the name of the row's own fields.
+        """
+        taken = sorted({"step", "kind"} & values.keys())
+        require(not taken, f"{kind} measure", taken, "other names than step and kind", "rename it")
         row = {"kind": kind, "step": step, **{name: _plain(value) for name, value in values.items()}}
         self.rows.append(row)
         if self._file is not None:

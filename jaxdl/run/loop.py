@@ -34,7 +34,7 @@ from jaxdl.run.interrupt import Interrupted, Watch
 from jaxdl.run.output import QUIET, Output
 from jaxdl.run.select import Select
 from jaxdl.run.spread import Spread
-from jaxdl.run.training import Training, count_parameters
+from jaxdl.run.training import PROFILE, Training, count_parameters
 from jaxdl.transforms import Loop
 
 
@@ -120,14 +120,18 @@ def fit(
     patience = select.patience if select else None
     if patience is not None:
         require_number("patience", patience, 1, whole=True, remedy="None never stops early")
-    every = min(every, steps)
+    steps, seed, seeds, every = int(steps), int(seed), int(seeds), min(int(every), int(steps))
 
     remedy = "resident data are on every device"
     require(not (own_rows and learner.resident), "own_rows", own_rows, "False for a resident learner", remedy)
     example = first_batch(learner, data)
-    if own_rows:
-        example = processes.gather(example)
     check_rows(example, "data")
+    if own_rows:
+        rows = len(jax.tree.leaves(example)[0])
+        alike = processes.largest(rows) == -processes.largest(-rows)
+        remedy = "give each process an equal part, see jaxdl.data.stream"
+        require(alike, "data", f"{rows} rows", "the same number of rows in every process", remedy)
+        example = processes.gather(example)
     check_rows(validation, "validation")
     learner = learner._replace(step=jax.jit(learner.step))  # traced once, for whoever asks
     flops = flops_per_step(learner, example)
@@ -162,9 +166,7 @@ def fit(
         watch = stack.enter_context(Watch(idle if output.folder and not processes.several() else None))
         run = Training(learner, seed, seeds, loop, example, evaluate, validation, select)
         begun = run.state if output.doctor else None
-        run.open(stack, output, spread.describe())
-        remedy = "a run only grows; load its state with jaxdl.run.load"
-        require(run.step <= steps, "steps", steps, f"at least the {run.step} that were done", remedy)
+        run.open(stack, output, steps, spread.describe())
         output.report(
             f"{count_parameters(run.state) // seeds:,} parameters, {flops:,.0f} FLOPs a step, "
             f"{seeds} seed{'s' * (seeds > 1)}, {steps - run.step:,} of {steps:,} steps to go"
@@ -207,6 +209,8 @@ def fit(
         diagnoses = run.doctor.finish() if run.doctor is not None else []
         run.settle()
         leave_if_asked()
+        if output.profile and output.folder is not None and not (output.folder / PROFILE).exists():
+            output.report("no profile: the only chunk of steps compiles, too; take more steps")
     seconds = run.seconds()
     parameters = count_parameters(run.state) // seeds
     best_step = np.array(run.best.step if run.best else [run.step] * seeds)

@@ -88,7 +88,7 @@ def aside(resumed: Path | None = None) -> Iterator[Path | None]:
             contextlib.redirect_stdout(nowhere),
         ):
             if resumed is not None and resumed.is_dir():
-                kept = shutil.ignore_patterns("checkpoints", "damaged", "lock", "tensorboard", "*.tmp")
+                kept = shutil.ignore_patterns("checkpoints", "damaged", "lock*", "tensorboard", "*.tmp")
                 shutil.copytree(resumed, folder, ignore=kept, dirs_exist_ok=True)
             meet("begin")
             yield Path(folder)

@@ -72,11 +72,11 @@ def write(folder: Path, experiment: str, config: Any, report: Report, seconds: f
 
 def claims_of(content: Mapping[str, Any]) -> list[Claim]:
     """The claims of a `result.json` as it was read; a measurement that is null was no number."""
-    numbers = ("measured", "std")
-    return [
-        Claim(**{k: math.nan if k in numbers and v is None else v for k, v in each.items()})
-        for each in content["claims"]
+    missing = {"measured": math.nan, "std": math.nan}
+    rows: list[dict[str, Any]] = [
+        {k: missing.get(k) if v is None else v for k, v in each.items()} for each in content["claims"]
     ]
+    return [Claim(**row) for row in rows]
 
 
 def table(claims: Sequence[Claim]) -> str:

@@ -30,7 +30,8 @@ ALLOWED = ("jaxdl.models", "jax.nn", "jax._src.nn")  # where a recorded name may
 def record(output: Output, form: str) -> None:
     """Write `output.config`, what describes `output.model`, and what computes the run to config.json.
 
-    Nothing is written where there is neither, or no folder, which must exist.
+    Nothing is written where there is neither, or no folder, which must exist. The config of the run
+    that this is a part of goes to its own folder.
 
     Args:
       output: of the run.
@@ -39,7 +40,14 @@ def record(output: Output, form: str) -> None:
     Raises:
       InputError: a model whose fields cannot be written down.
     """
-    if output.folder is not None and (output.config is not None or output.model is not None):
+    if output.folder is None:
+        return
+    whole = output.whole
+    if whole is not None and whole.folder is not None and whole.config is not None:
+        written = whole.folder / CONFIG  # a fit in the folder itself has recorded its model and form there
+        recorded = read_json(written, "folder") if written.exists() else {"model": None}
+        write_json(written, {**recorded, **whole.config})
+    if output.config is not None or output.model is not None:
         model = None if output.model is None else describe(output.model)
         write_json(output.folder / CONFIG, {**(output.config or {}), "model": model, "form": form})
 

@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxdl.errors import require_choice
+from jaxdl.errors import require, require_choice
 from jaxdl.learner import Batch, Learner, State
 from jaxdl.run import config as configs
 from jaxdl.run import log as logs
@@ -25,6 +25,8 @@ from jaxdl.run.output import Output
 from jaxdl.run.select import Best, Select, keep
 from jaxdl.run.trained import record
 from jaxdl.transforms import Loop, over_seeds
+
+PROFILE = "profile"  # sub-folder of a run
 
 
 class Training:
@@ -52,9 +54,11 @@ class Training:
         self.best = Best.none_yet(seeds, select) if select else None
         self.inspect = None if runs.inspect is None else jax.jit(runs.inspect)
         self.evaluate = None if evaluate is None else over_split(evaluate, validation, loop)
-        if select is not None and evaluate is not None:
+        if evaluate is not None:
             one = jax.eval_shape(lambda states: jax.tree.map(lambda x: x[0], states), self.state)
-            require_choice("select.measure", select.measure, measures(evaluate, validation, one))
+            numbers = measures(evaluate, validation, one)
+            if select is not None:
+                require_choice("select.measure", select.measure, numbers)
         self.checkpoints: Checkpoints | None = None
         self.skipped = np.zeros(seeds, int)  # steps in a row
         self.warned = False  # of a validation that is no number
@@ -62,16 +66,18 @@ class Training:
         self.shown: dict[str, str] = {}  # in the progress bar
         self.doctor: Doctor | None = None
 
-    def open(self, stack: contextlib.ExitStack, output: Output, form: str = "one device") -> None:
+    def open(self, stack: contextlib.ExitStack, output: Output, steps: int, form: str) -> None:
         """Make the folder, restore the newest intact checkpoint of a resumed run, start the log.
 
         Args:
           stack: closes what is opened here.
           output: of the run.
+          steps: that are asked for in all.
           form: what computes it, for `config.json`; another one on a resume is a warning.
 
         Raises:
-          InputError: a folder that cannot be made, that holds another run, or nothing intact to resume.
+          InputError: a folder that cannot be made, that holds another run or a longer one, or nothing
+            intact to resume. What is there stays as it was.
         """
         if output.folder is not None:
             make(output.folder)
@@ -85,9 +91,11 @@ class Training:
                 whole = {name: value for name, value in recorded.items() if value is not None}
                 for difference in configs.differences(output.folder / CONFIG, {"form": form, **whole}):
                     output.report(f"warning: {difference}; the last bits may differ from here on")
-            record(output, form)
             if exist:
                 self._restore(output)
+            remedy = "a run only grows; load its state with jaxdl.run.load"
+            require(self.step <= steps, "steps", steps, f"at least the {self.step} that were done", remedy)
+            record(output, form)
         self.log = stack.enter_context(logs.Log(output.folder, self.step, output.logger))
 
     def improving(self) -> bool:
@@ -163,6 +171,7 @@ class Training:
         if self.checkpoints is not None and self.saved < self.step:
             best = dataclasses.asdict(self.best) if self.best else None
             record = {"best": best, "seconds": self.seconds(), "seed": int(self.seed), "seeds": self.seeds}
+            record["select"] = self._selected()
             self.checkpoints.save(self.step, self._arrays(), record)
             self.saved = self.step
 
@@ -183,8 +192,12 @@ class Training:
         """A profiler around one chunk that is compiled already, once, if it was asked for."""
         if not (output.profile and warm and output.folder):
             return contextlib.nullcontext()
-        folder = output.folder / "profile"
+        folder = output.folder / PROFILE
         return contextlib.nullcontext() if folder.exists() else jax.profiler.trace(str(folder))
+
+    def _selected(self) -> list[Any] | None:
+        """How the best state is told, as JSON."""
+        return None if self.select is None else [self.select.measure, self.select.maximize]
 
     def _arrays(self) -> dict[str, State]:
         return {"state": self.state, "best": self.best_state} if self.select else {"state": self.state}
@@ -195,6 +208,9 @@ class Training:
             restored = self.checkpoints.restore(output.report)
         step, host = processes.same_record([restored.step, restored.host])
         require_seed(self.seed, host, self.seeds)
+        began, now = host.get("select", self._selected()), self._selected()
+        remedy = "select by the same measure, or start a new run"
+        require(began == now, "select", now, f"{began}, which the run began with", remedy)
         unflatten(self._arrays(), restored.arrays)  # refused here, before the others are told
         arrays = unflatten(self._arrays(), processes.same(restored.arrays))
         self.state, self.best_state = arrays["state"], arrays.get("best", arrays["state"])

@@ -1,5 +1,6 @@
 """The command line as its user meets it: every script, every refusal, resume."""
 
+import errno
 import importlib
 import inspect
 import json
@@ -14,6 +15,8 @@ import pytest
 
 from experiments import __main__ as runner
 from jaxdl.data import idx
+from jaxdl.errors import InputError
+from jaxdl.run import lock
 from jaxdl.run.log import read
 
 ROOT = Path(__file__).parents[2]
@@ -243,7 +246,7 @@ def test_missing_data_without_a_network(tmp_path, capsys, monkeypatch):
     ("out", "parts"),
     [
         (lambda path: path / "file" / "run", ["--out", "a folder", "is a file"]),
-        (lambda path: path / "used", ["--out", "a new or an empty folder", "--resume"]),
+        (lambda path: path / "used", ["--out", "a new or an empty folder", "choose another"]),
         (lambda path: Path("/proc/no/run"), ["--out", "/proc/no/run", "a folder that can be"]),
     ],
 )
@@ -305,6 +308,49 @@ def test_a_sweep_is_one_run_per_value(tmp_path, capsys):
     assert "resume one of learning_rate=0.0003, learning_rate=0.001 in it" in capsys.readouterr().err
 
 
+def test_one_bad_setting_of_a_sweep_leaves_the_others(tmp_path, capsys):
+    words = ["names", *tiny("names"), "--no-progress", "--seeds", "1", "--cell", "gri,rnn"]
+    assert runner.main([*words, "--out", str(tmp_path / "sweep")]) == 2
+    check_message(capsys.readouterr(), ["--cell", "'gri'"])
+    assert [path.parent.name for path in tmp_path.rglob("result.json")] == ["cell=rnn"]
+
+
+def test_a_refused_run_of_parts_leaves_nothing(tmp_path, capsys):
+    out = tmp_path / "run"
+    words = ["--no-progress", "--out", str(out)]
+    assert runner.main(["q_table", "--devices", "2", *words]) == 2
+    check_message(capsys.readouterr(), ["--seeds", "3", "a multiple of 2"])
+    assert not out.exists()
+
+
+def test_a_resume_goes_to_its_own_folder(tmp_path, capsys):
+    assert runner.main(["mlp", "--resume", str(tmp_path), "--out", str(tmp_path / "other")]) == 2
+    check_message(capsys.readouterr(), ["--out", "other", "no other folder on a resume", "leave it out"])
+
+
+def test_a_run_of_parts_keeps_others_out(tmp_path, capsys):
+    (tmp_path / "run").mkdir()
+    with lock.held(tmp_path / "run", lock.WHOLE):
+        assert runner.main(["point_cloud", "--no-progress", "--out", str(tmp_path / "run")]) == 2
+    check_message(capsys.readouterr(), ["--out", "a folder that no run is using", str(os.getpid())])
+
+
+def test_a_full_disk_is_no_claim_that_does_not_hold(tmp_path, capsys, monkeypatch):
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("experiments._execute.run_into", full)
+    assert runner.main(["neuron", "--out", str(tmp_path / "run")]) == 2
+    check_message(capsys.readouterr(), ["--out", "room for what the run writes", "No space left", "--resume"])
+
+
+def test_the_doctor_is_heard_where_no_log_is_kept(tmp_path, capsys):
+    out = tmp_path / "run"
+    runner.main(["decay", *tiny("decay"), "--doctor", "--no-progress", "--out", str(out)])
+    assert "nothing of this experiment" not in capsys.readouterr().out
+    assert "doctor" in json.loads((out / "result.json").read_text())
+
+
 def test_what_nothing_comes_of_is_said(tmp_path, capsys):
     out = tmp_path / "run"
     assert runner.main(["neuron", "--doctor", "--layers", "--out", str(out)]) == 0
@@ -350,6 +396,24 @@ def test_all_runs_the_short_ones_and_long_the_others_too(tmp_path, monkeypatch, 
     assert runner.main(["all", "--long"]) == 1
     assert [name for name, *_ in ran] == ["mlp", "cnn"]
     assert "cnn: exit code 1" in capsys.readouterr().out
+
+
+def test_all_goes_on_after_one_that_is_refused(tmp_path, monkeypatch, capsys):
+    def run_one(name, words):
+        into.append(words)
+        if name == "mlp":
+            raise InputError("seeds", 3, "a multiple of 2", "--seeds 2")
+        return 0
+
+    into = []
+    chosen = {name: runner.scripts()[name]._replace(time="1 minute") for name in ("mlp", "cnn")}
+    monkeypatch.setattr(runner, "scripts", lambda: chosen)
+    monkeypatch.setattr(runner, "run_one", run_one)
+    assert runner.main(["all", f"--out={tmp_path}"]) == 2
+    assert into == [["--out", str(tmp_path / name)] for name in ("mlp", "cnn")]
+    said = capsys.readouterr()
+    assert "--seeds: got 3" in said.err
+    assert "mlp: exit code 2\ncnn: ok" in said.out
 
 
 @pytest.mark.parametrize("words", [["--epochs", "2"], ["--devices", "many"]])

@@ -15,7 +15,7 @@ import numpy as np
 import optax
 import pytest
 
-from jaxdl import models
+from jaxdl import losses, metrics, models
 from jaxdl.data import order, stream
 from jaxdl.errors import InputError
 from jaxdl.learner import ORDER
@@ -238,6 +238,59 @@ def test_a_run_keeps_its_seeds_and_only_grows(tmp_path):
         run(seeds=3, output=again)
     with pytest.raises(InputError, match="steps: got 20, expected at least the 30"):
         run(seeds=2, steps=20, output=again)
+
+
+def test_a_refused_resume_leaves_the_record_as_it_was(tmp_path):
+    model, wider = MODEL, models.MLP((16,), outputs=3)
+    out = Output(tmp_path, progress=False, config={"number": 1}, model=model)
+    run(output=out)
+    before = (tmp_path / "config.json").read_bytes()
+    again = dataclasses.replace(out, resume=True, config={"number": 2}, model=wider)
+    other = resident(supervised.learner(wider, optax.adam(1e-2)), 8, order.rows)
+    with pytest.raises(InputError, match="resume: got"):
+        fit(other, DATA, steps=30, output=again)
+    with pytest.raises(InputError, match="steps: got 20"):
+        run(steps=20, output=again)
+    assert (tmp_path / "config.json").read_bytes() == before
+    run(steps=40, output=again)
+    assert json.loads((tmp_path / "config.json").read_text())["number"] == 2
+
+
+def test_a_resume_selects_by_the_same_measure(tmp_path):
+    judge = {"evaluate": supervised.evaluate(MODEL), "validation": DATA}
+    run(select=Select("accuracy", True), output=Output(tmp_path, progress=False), **judge)
+    again = Output(tmp_path, resume=True, progress=False)
+    for select in (Select("loss"), None):
+        with pytest.raises(InputError, match=r"select: got .* expected \['accuracy', True\], which"):
+            run(steps=40, select=select, output=again, **judge)
+
+
+def test_measures_that_cannot_be_logged_or_selected_are_refused():
+    plain = supervised.learner(MODEL, optax.adam(1e-2))
+
+    def measuring(change):
+        def step(state, batch):
+            state, measured = plain.step(state, batch)
+            return state, change(measured)
+
+        return resident(plain._replace(step=step), 8, order.rows)
+
+    with pytest.raises(InputError, match=r"learner: got \['error'\], expected a step that measures"):
+        fit(measuring(lambda measured: {"error": measured["loss"]}), DATA, steps=3)
+    with pytest.raises(InputError, match=r"train measure: got \['step'\]"):
+        fit(measuring(lambda measured: {**measured, "step": measured["loss"]}), DATA, steps=3)
+    measures = {"loss": losses.cross_entropy, "confusion": metrics.confusion}
+    judge = {"evaluate": supervised.evaluate(MODEL, measures), "validation": DATA}
+    with pytest.raises(InputError, match=r"select\.measure: got 'confusion', expected one of loss"):
+        run(select=Select("confusion"), **judge)
+    with pytest.raises(InputError, match=r"evaluate: got \['loss'\], expected sums"):
+        run(evaluate=lambda state, batch: {"loss": jnp.float32(0)}, validation=DATA)
+
+
+def test_numpy_numbers_and_lists_of_batches_are_taken():
+    fed = supervised.learner(MODEL, optax.adam(1e-2))
+    fitted = fit(fed, lambda step: [DATA] * 5, steps=np.int64(3), seeds=np.int64(2), every=np.int64(3))
+    assert fitted.state.step.tolist() == [3, 3]
 
 
 def test_early_stopping_keeps_the_best_and_stops_each_seed_for_itself():
