@@ -166,9 +166,8 @@ def markdown() -> str:
 def _cells(row: Row, claims: Sequence[tuple[Result, Claim]]) -> list[str]:
     experiments = [each.experiment for each, _ in claims]
     by = ", ".join(f"`{name}`" for name in dict.fromkeys(experiments))
-    remark = row.note_en if row.flag else ""
     where = ", ".join(map(str, row.at))
-    return [where, row.en, STATES[state(row, claims)], " ".join(filter(None, [by and by + ".", remark]))]
+    return [where, row.en, STATES[state(row, claims)], " ".join(filter(None, [by and by + ".", row.note_en]))]
 
 
 def _cites(claim: Claim, row: Row) -> bool:

@@ -78,7 +78,9 @@ def table(rows: Mapping[str, Any]) -> str:
 
 def short(found: Mapping[str, Any]) -> str:
     """Markdown: the two ratios of every family that was measured, and on what."""
-    lines = ["| examples per CPU-second, one pinned core | over eager PyTorch | over the naive flax loop |"]
+    lines = [
+        "| ratio of examples per CPU-second, one pinned core | over eager PyTorch | over the naive flax loop |"
+    ]
     lines += ["|---|---|---|"]
     for name, row in found["families"].items():
         over = f"{best(row)[1]:.2f} | {row['over_naive']['ours']['ratio']:.2f}"
