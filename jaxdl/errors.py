@@ -27,7 +27,12 @@ class InputError(ValueError):
 
 
 def require(condition: bool, field: str, value: Any, expected: str, remedy: str) -> None:
-    """Raise `InputError` unless `condition` holds."""
+    """Raise `InputError` unless `condition` holds.
+
+    Args:
+      condition: what must be true.
+      field, value, expected, remedy: see `InputError`.
+    """
     if not condition:
         raise InputError(field, value, expected, remedy)
 

@@ -130,6 +130,9 @@ def streams(codes: np.ndarray, shortest: int = 500, most: int = 32) -> dict[str,
     Returns:
       {"input": int32 [rows, length], "target": the same moved on by one}.
 
+    Raises:
+      InputError: numbers below 1, or a text too short for a row.
+
     >>> streams(np.arange(1501))["input"].shape
     (3, 500)
     """
@@ -150,6 +153,9 @@ def in_order(key: jax.Array, step: jax.Array | int, n: int, batch_size: int) -> 
       step: number of the batch.
       n: rows in all, `batch_size` times the windows of a stream.
       batch_size: streams.
+
+    Raises:
+      InputError: rows that are not the windows of so many streams.
 
     >>> in_order(None, 1, n=6, batch_size=2)
     Array([1, 4], dtype=int32)

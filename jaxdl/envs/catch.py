@@ -36,6 +36,11 @@ def environment(
     other rewards are 0. An observation is the board, 1 at the ball and at the paddle and else 0:
     float32 [rows * columns], or with `image` [rows, columns, 1].
 
+    Args:
+      rows, columns: of the board.
+      image: see above.
+      time_limit: steps after which an episode is truncated; None: it ends with the ball's fall.
+
     Raises:
       InputError: a board of less than two rows or of no column, or a time limit below 1.
 

@@ -55,7 +55,11 @@ class Autoencoder(nn.Module):
         return self.decode(self.encode(x))
 
     def encode(self, x: jax.Array) -> jax.Array:
-        """[batch, *shape] to the activations of the code, [batch, code]."""
+        """[batch, *shape] to the activations of the code, [batch, code].
+
+        Raises:
+          InputError: an input of another shape.
+        """
         require(x.shape[1:] == self.shape, "input", x.shape, f"[batch, *{self.shape}]", "see `shape`")
         return self.code_activation(self.encoder(x))
 

@@ -185,7 +185,11 @@ def pair(size: int | Pair) -> Pair:
 
 
 def explicit_padding(x: jax.Array, window: Pair, strides: Pair, padding: Padding) -> Pads:
-    """Padding in pixels of images [batch, height, width, channels], which must hold one window."""
+    """Padding in pixels of images [batch, height, width, channels].
+
+    Raises:
+      InputError: an unknown name, pixels below 0, or images that do not hold one window.
+    """
     if isinstance(padding, int):
         pads = ((padding, padding), (padding, padding))
     elif isinstance(padding, str):

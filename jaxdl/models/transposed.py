@@ -104,7 +104,11 @@ def conv_transpose(
 
 
 def transposed_padding(x: jax.Array, window: Pair, strides: Pair, padding: Padding) -> Pads:
-    """Pixels of zeros around the spread input, as `lax.conv_transpose` counts them."""
+    """Pixels of zeros around the spread input, as `lax.conv_transpose` counts them.
+
+    Raises:
+      InputError: an unknown name, pixels below 0, or an output without a pixel.
+    """
     if isinstance(padding, int):
         pads = ((padding, padding), (padding, padding))
     elif isinstance(padding, str):

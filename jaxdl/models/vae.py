@@ -51,7 +51,11 @@ class VAE(nn.Module):
         return nn.sigmoid(location) if log_variance is None else location
 
     def encode(self, x: jax.Array) -> tuple[jax.Array, jax.Array]:
-        """[batch, *shape] to the mean and the log variance of q(z|x), both [batch, latent]."""
+        """[batch, *shape] to the mean and the log variance of q(z|x), both [batch, latent].
+
+        Raises:
+          InputError: an input of another shape.
+        """
         require(x.shape[1:] == self.shape, "input", x.shape, f"[batch, *{self.shape}]", "see `shape`")
         mean, log_variance = jnp.split(self.encoder(x), 2, axis=-1)
         return mean, log_variance

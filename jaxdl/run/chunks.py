@@ -134,6 +134,9 @@ def feed(learner: Learner, data: Batch | Batches, capacity: int) -> Callable[[in
 
     Resident data are put on the device once and serve every chunk. On the host road `count`
     batches are stacked and filled up to `capacity`, so that one compiled program serves all counts.
+
+    Raises:
+      InputError: when it is called, data that end too soon, or batches of different shapes.
     """
     if learner.resident:
         on_device = jax.device_put(data)
@@ -159,7 +162,11 @@ def feed(learner: Learner, data: Batch | Batches, capacity: int) -> Callable[[in
 
 
 def first_batch(learner: Learner, data: Batch | Batches) -> Batch:
-    """A batch as the learner's own `init` and `step` take it."""
+    """A batch as the learner's own `init` and `step` take it.
+
+    Raises:
+      InputError: data that are not resident and no function of a step, or that hold no batch.
+    """
     if learner.resident:
         return data
     require(

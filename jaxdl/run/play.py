@@ -56,7 +56,8 @@ def play(
       seed: of the agent's key, and of the first resets.
       every: rounds between two checkpoints.
       output: the run folder and what is said. With the agent's network as its `model`, `jaxdl.run.load`
-        gives that back.
+        gives that back. What only `fit` does (`observe`, `layers`, `doctor`, `devices`, `profile`) is
+        not done here.
 
     Raises:
       InputError: an environment without discrete actions, a network for other actions, too few

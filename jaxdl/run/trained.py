@@ -114,6 +114,9 @@ def export(folder: str | Path, path: str | Path, seed: int = 0, net: str = "net"
 def describe(value: Any) -> Any:
     """A flax module as JSON: its class and fields; functions by their names.
 
+    Raises:
+      InputError: a field that is neither simple nor has a name.
+
     >>> describe(nn.Dense(3))["class"]
     'flax.linen.linear.Dense'
     """
@@ -132,7 +135,11 @@ def describe(value: Any) -> Any:
 
 
 def build(spec: Any) -> Any:
-    """The inverse of `describe`, for modules and functions of jaxdl."""
+    """The inverse of `describe`, for modules and functions of jaxdl.
+
+    Raises:
+      InputError: a class or function of elsewhere or of another version, or other fields.
+    """
     if isinstance(spec, dict) and "class" in spec:
         make = _find(spec["class"])
         try:
