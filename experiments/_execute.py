@@ -1,9 +1,9 @@
 """Runs one experiment with one config into one folder."""
 
+import contextlib
 import dataclasses
 import errno
 import os
-import shutil
 import sys
 import time
 from pathlib import Path
@@ -20,14 +20,17 @@ def execute(module: Any, name: str, config: Any, options: Any, out: Path) -> int
     """
     from jaxdl.run import folder, lock
 
-    new = not out.exists()
+    made = [place for place in (out, *out.parents) if not place.exists()]
     folder.make(out)
     try:
         with lock.held(out, lock.WHOLE):
             return run_into(out, module, name, config, options)
     except InputError:
-        if new and [path.name for path in out.iterdir()] == [lock.WHOLE]:  # refused before it began
-            shutil.rmtree(out)
+        if made and [path.name for path in out.iterdir()] == [lock.WHOLE]:  # refused before it began
+            (out / lock.WHOLE).unlink()
+            for place in made:
+                with contextlib.suppress(OSError):  # not empty
+                    place.rmdir()
         raise
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):

@@ -31,7 +31,10 @@ def fresh(out: Path | None, experiment: str) -> Path:
         candidates = (RUNS / (experiment + suffix) for suffix in _suffixes())
         out = next(folder for folder in candidates if not folder.exists())
     remedy = "choose another folder"
-    parent = next(folder for folder in (out, *out.absolute().parents) if folder.exists())
+    try:
+        parent = next(folder for folder in (out, *out.absolute().parents) if folder.exists())
+    except OSError as error:  # such as a name that is too long
+        raise InputError("--out", str(out), "a folder that can be made", f"{remedy}; {error}") from None
     require(parent.is_dir(), "--out", str(out), "a folder", f"{parent} is a file; {remedy}")
     # Even root cannot write to a read-only file system, which the permission bits do not show.
     require(os.access(parent, os.W_OK), "--out", str(out), "a folder that can be written", remedy)

@@ -247,6 +247,7 @@ def test_missing_data_without_a_network(tmp_path, capsys, monkeypatch):
     [
         (lambda path: path / "file" / "run", ["--out", "a folder", "is a file"]),
         (lambda path: path / "used", ["--out", "a new or an empty folder", "choose another"]),
+        (lambda path: path / ("long" * 100), ["--out", "a folder that can be made", "too long"]),
         (lambda path: Path("/proc/no/run"), ["--out", "/proc/no/run", "a folder that can be"]),
     ],
 )

@@ -54,7 +54,7 @@ OPTIONS = {
     "a file as the run folder": (["mlp", "--out", "used/notes/run"], "--out", ["used/notes", "is a file"]),
     "a file itself": (["mlp", "--out", "used/notes"], "--out", ["used/notes", "a folder"]),
     "a used run folder": (["mlp", "--out", "used"], "--out",
-        ["'used'", "a new or an empty folder", "--resume"]),
+        ["'used'", "a new or an empty folder", "choose another"]),
     "unwritable run folder": (["mlp", "--out", "/proc/run"], "--out", ["/proc/run", "a folder that can be"]),
     "resume of nothing": (["mlp", "--resume", "none"], "--resume", ["none", "a readable JSON file"]),
     "resume of a file": (["mlp", "--resume", "used/notes"], "--resume", ["notes", "a readable JSON file"]),
