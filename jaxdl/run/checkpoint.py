@@ -55,7 +55,7 @@ class Checkpoints:
     def __init__(self, folder: Path, keep: int = 3, read_only: bool = False):
         import orbax.checkpoint as ocp
 
-        logging.getLogger("absl").setLevel(logging.ERROR)
+        logging.getLogger("absl").setLevel(logging.CRITICAL)  # what orbax logs in pages it raises as well
         self.folder, self.read_only = Path(folder).absolute(), read_only
         require(not read_only or self.folder.is_dir(), "resume", str(folder), INTACT, "has the run saved?")
         blocked = next(path for path in (self.folder, *self.folder.parents) if path.exists())
