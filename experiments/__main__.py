@@ -70,15 +70,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         if not words or words[0] in ("-h", "--help", "list"):
             print(listing())
             return 0
-        if words[0] == "table":
-            from experiments import _table
-
-            print(_table.markdown())
-            return 0
-        if words[0] == "slides":
-            from experiments import _slides
-
-            print(_slides.markdown())
+        if words[0] in ("table", "slides"):
+            print(importlib.import_module(f"experiments._{words[0]}").markdown())
             return 0
         if words[0] == "gallery":
             from experiments import _gallery
@@ -187,21 +180,15 @@ def run_all(words: Sequence[str]) -> int:
         return 0
     chosen = [s for s in scripts().values() if "--long" in words or s.minutes <= SHORT]
     words = [word for word in words if word != "--long"]
-    words = [part for word in words for part in (word.split("=", 1) if word.startswith("--") else [word])]
-    if "--out" in words[:-1]:
-        place = words.index("--out")
-        root = Path(words[place + 1])
-        del words[place : place + 2]
-    else:
-        root = None
     from jaxdl.run import processes
 
     if processes.launched():
         remedy = "start the experiments one by one there"
         raise InputError("experiment", "all", "the name of one under mpirun or srun", remedy)
+    root = None
     for script in chosen:  # before the first of them runs
         try:
-            parsed(script, words)
+            root = parsed(script, words)[2].out
         except InputError as error:
             remedy = f"{error.remedy}; so says {script.name}, and nothing was run"
             raise InputError(error.field, error.value, error.expected, remedy) from None

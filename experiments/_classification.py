@@ -70,7 +70,7 @@ def train_and_test(
     figures(model, dataset, fitted, test["confusion"], steps_per_epoch, out)
     if look is not None:
         net = jax.tree.map(lambda x: x[0], fitted.best.net)
-        look(model, {"params": net.params, **net.stats}, dataset.test["input"][0])
+        look(model, net.variables, dataset.test["input"][0])
     facts = {
         "parameters": fitted.parameters,
         "epochs": config.epochs,

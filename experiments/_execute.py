@@ -51,7 +51,7 @@ def run_into(out: Path, module: Any, name: str, config: Any, options: Any) -> in
     output = Output(
         out,
         resume=options.resume is not None,
-        progress=options.progress and processes.first(),
+        progress=options.progress and processes.is_main(),
         layers=options.layers,
         doctor=options.doctor,
         devices=options.devices,

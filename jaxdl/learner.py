@@ -61,6 +61,11 @@ class Net(struct.PyTreeNode):
     stats: Stats  # running statistics of batch norm, {} without
     opt_state: optax.OptState
 
+    @property
+    def variables(self) -> dict[str, Any]:
+        """As flax's `model.apply` takes them."""
+        return {"params": self.params, **self.stats}
+
 
 class TrainState(struct.PyTreeNode):
     """State of every family with one network."""
@@ -89,7 +94,7 @@ def init_net(model: Any, optimizer: optax.GradientTransformation, key: Key, *inp
     A module with dropout needs no key for it here: modules are initialised with `train=False`.
 
     Raises:
-      InputError: an optimizer that is none, such as a learning rate.
+      InputError: not an optax optimizer, for example a bare learning rate.
     """
     known = isinstance(optimizer, optax.GradientTransformation)
     require(known, "optimizer", optimizer, "an optax transformation", "optax.adam(1e-3) is usual")
@@ -178,9 +183,8 @@ def activation_norms(model: Any, net: Net, inputs: jax.Array, key: Key) -> Metri
       inputs: [batch, ...].
       key: for dropout.
     """
-    variables = {"params": net.params, **net.stats}
     _, captured = model.apply(
-        variables,
+        net.variables,
         inputs,
         train=True,
         rngs={"dropout": key},

@@ -178,9 +178,7 @@ def gradient_penalty(gradient: jax.Array) -> jax.Array:
     >>> print(gradient_penalty(jnp.array([3.0, 4.0])))
     16.0
     """
-    square = jnp.sum(jnp.square(gradient))
-    norm = jnp.where(square > 0, jnp.sqrt(jnp.where(square > 0, square, 1)), 0)
-    return jnp.square(norm - 1)
+    return jnp.square(optax.safe_norm(gradient.ravel(), 0.0) - 1)
 
 
 def categorical_projection(support: jax.Array, probabilities: jax.Array, values: jax.Array) -> jax.Array:

@@ -72,7 +72,7 @@ def forward(model: Any) -> Learner:
         return init_state(model, optax.identity(), key, unit_range(batch["input"]))
 
     def step(state: TrainState, batch: Batch) -> tuple[TrainState, dict[str, jax.Array]]:
-        variables = {"params": state.net.params, **state.net.stats}
+        variables = state.net.variables
         logits: Any = model.apply(variables, unit_range(batch["input"]))
         # The square keeps the compiler from summing the last layer's weights instead.
         return state.replace(step=state.step + 1), {"loss": jnp.square(logits).mean()}

@@ -9,8 +9,6 @@ from jaxdl.envs import tables
 from jaxdl.envs.environment import Environment, check_time_limit
 from jaxdl.errors import require_number
 
-optimal_q = tables.optimal_q  # (params, discount) -> Q*, float32 [states, actions]
-
 
 def environment(
     states: int = 5,

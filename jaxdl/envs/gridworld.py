@@ -17,8 +17,6 @@ GRID = (
 ACTIONS = ("up", "right", "down", "left")
 _MOVES = ((-1, 0), (0, 1), (1, 0), (0, -1))  # row, column; neighbours in this list are at right angles
 
-optimal_q = tables.optimal_q  # (params, discount) -> Q*, float32 [states, actions]
-
 
 def environment(
     grid: Sequence[str] = GRID,
@@ -46,14 +44,14 @@ def environment(
       time_limit: steps, None for no limit.
 
     Returns:
-      The environment; `optimal_q(environment.params, discount)` is its Q*.
+      The environment; `tables.optimal_q(environment.params, discount)` is its Q*.
 
     Raises:
       InputError: a map that is not rectangular, has other characters, no goal or no place to
         start; slip outside 0..1; a time limit below 1.
 
     >>> env = environment(["S.G"], step_reward=0.0)
-    >>> optimal_q(env.params, discount=0.5)[:, ACTIONS.index("right")]
+    >>> tables.optimal_q(env.params, discount=0.5)[:, ACTIONS.index("right")]
     Array([0.5, 1. , 0. ], dtype=float32)
     """
     _check(grid)

@@ -181,7 +181,7 @@ def sample(generator: Any) -> Callable[[GANState, jax.Array], jax.Array]:
     """
 
     def run(state: GANState, noise: jax.Array) -> jax.Array:
-        return generator.apply({"params": state.generator.params, **state.generator.stats}, noise)
+        return generator.apply(state.generator.variables, noise)
 
     return run
 

@@ -110,8 +110,7 @@ def learner(
         checks.named(batch, "input", "target")
         checks.sequences(model, batch)
         first = init_state(model, optimizer, key, batch["input"])
-        variables = {"params": first.net.params, **first.net.stats}
-        outputs, carry = jax.eval_shape(model.apply, variables, batch["input"])
+        outputs, carry = jax.eval_shape(model.apply, first.net.variables, batch["input"])
         checks.labels(lambda: outputs.shape, loss, batch)
         zeros = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), carry) if carried else ()
         return SequenceState(first.step, first.key, first.net, zeros)
@@ -168,7 +167,7 @@ def predict(model: Any) -> Callable[..., jax.Array]:
     """The model as a pure function (state, input, length=None) -> predictions, from a zero state."""
 
     def apply(state: SequenceState, inputs: jax.Array, length: jax.Array | None = None) -> jax.Array:
-        return model.apply({"params": state.net.params, **state.net.stats}, inputs, None, length)[0]
+        return model.apply(state.net.variables, inputs, None, length)[0]
 
     return apply
 
@@ -200,7 +199,7 @@ def sample(model: Any, length: int) -> Callable[..., jax.Array]:
         some = prompt.ndim == 2 and prompt.shape[1] >= 1
         require(some, "prompt", prompt.shape, "tokens [batch, time >= 1]", "begin with one token")
         checks.sequences(model, {"input": prompt})
-        variables = {"params": state.net.params, **state.net.stats}
+        variables = state.net.variables
         logits, carry = model.apply(variables, prompt)
 
         def step(before: tuple[jax.Array, Any], key: Key) -> tuple[tuple[jax.Array, Any], jax.Array]:

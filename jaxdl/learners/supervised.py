@@ -122,8 +122,7 @@ def predict(model: Any) -> Callable[[TrainState, jax.Array], jax.Array]:
     """The model as a pure function (state, input [batch, ...]) -> predictions [batch, ...]."""
 
     def apply(state: TrainState, inputs: jax.Array) -> jax.Array:
-        variables = {"params": state.net.params, **state.net.stats}
-        return model.apply(variables, unit_range(inputs), train=False)
+        return model.apply(state.net.variables, unit_range(inputs), train=False)
 
     return apply
 

@@ -102,7 +102,7 @@ def devices_to_use(devices: int, flops: float, seeds: int) -> int:
     are always shared, and so is what an accelerator or another process takes part in.
 
     Args:
-      devices: that were asked for.
+      devices: how many were asked for.
       flops: of one step of one seed.
       seeds: runs.
 
@@ -111,7 +111,7 @@ def devices_to_use(devices: int, flops: float, seeds: int) -> int:
     >>> devices_to_use(2, flops=4e8, seeds=4)
     2
     """
-    batches = seeds % devices != 0 and jax.default_backend() == "cpu" and not processes.several()
+    batches = seeds % devices != 0 and jax.default_backend() == "cpu" and not processes.is_distributed()
     return 1 if batches and flops < SHARED else devices
 
 

@@ -128,10 +128,10 @@ def fit(
     check_rows(example, "data")
     if own_rows:
         rows = len(jax.tree.leaves(example)[0])
-        alike = processes.largest(rows) == -processes.largest(-rows)
+        alike = processes.all_max(rows) == -processes.all_max(-rows)
         remedy = "give each process an equal part, see jaxdl.data.stream"
         require(alike, "data", f"{rows} rows", "the same number of rows in every process", remedy)
-        example = processes.gather(example)
+        example = processes.all_gather(example)
     check_rows(validation, "validation")
     learner = learner._replace(step=jax.jit(learner.step))  # traced once, for whoever asks
     flops = flops_per_step(learner, example)
@@ -149,21 +149,21 @@ def fit(
     run = None
 
     def idle() -> bool:
-        # An accelerator's chunk may all but be done: it is waited for. (The first one compiles.)
+        # On an accelerator wait for the chunk that runs, so that its steps are saved (the first compiles).
         waited_for = jax.default_backend() != "cpu" and seconds_to_first_chunk > 0
         return run is None or (run.idle() and not waited_for)
 
     def leave_if_asked() -> None:
-        received = processes.largest(watch.received or 0)
+        received = processes.all_max(watch.received or 0)
         if received and run is not None:
             run.save()
             run.settle()
-            processes.meet("interrupted")
+            processes.barrier("interrupted")
             raise Interrupted(received, run.step, output.folder is not None)
 
     with contextlib.ExitStack() as stack:
         # A member of several processes leaves with the others; a run without a folder saves nothing.
-        watch = stack.enter_context(Watch(idle if output.folder and not processes.several() else None))
+        watch = stack.enter_context(Watch(idle if output.folder and not processes.is_distributed() else None))
         run = Training(learner, seed, seeds, loop, example, evaluate, validation, select)
         begun = run.state if output.doctor else None
         run.open(stack, output, steps, spread.describe())

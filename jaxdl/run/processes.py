@@ -57,14 +57,14 @@ def launched() -> bool:
     return any(int(os.environ.get(name, "1")) > 1 for name in LAUNCHED)
 
 
-def several() -> bool:
+def is_distributed() -> bool:
     """Whether this process is one of several."""
     return jax.distributed.is_initialized() and jax.process_count() > 1
 
 
-def first() -> bool:
+def is_main() -> bool:
     """Whether this process is the one that writes and talks."""
-    return not several() or jax.process_index() == 0
+    return not is_distributed() or jax.process_index() == 0
 
 
 @contextlib.contextmanager
@@ -78,8 +78,8 @@ def aside(resumed: Path | None = None) -> Iterator[Path | None]:
       resumed: the folder of a run that goes on. The others begin with a copy of what it holds, without
         its checkpoints: what the log and the experiment read back has to be alike.
     """
-    if first():
-        meet("begin")
+    if is_main():
+        barrier("begin")
         yield None
     else:
         with (
@@ -90,47 +90,47 @@ def aside(resumed: Path | None = None) -> Iterator[Path | None]:
             if resumed is not None and resumed.is_dir():
                 kept = shutil.ignore_patterns("checkpoints", "damaged", "lock*", "tensorboard", "*.tmp")
                 shutil.copytree(resumed, folder, ignore=kept, dirs_exist_ok=True)
-            meet("begin")
+            barrier("begin")
             yield Path(folder)
-    meet("end")
+    barrier("end")
 
 
 def leave(code: int) -> NoReturn:
-    """End the process at once where it is one of several: the others would wait for it, and it for them."""
-    if several():
+    """End the process at once where it is one of several: a normal exit would wait for the others."""
+    if is_distributed():
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(code)
     sys.exit(code)
 
 
-def same(tree: Any) -> Any:
+def broadcast(tree: Any) -> Any:
     """The arrays of the first process, in all of them; shapes and dtypes are alike everywhere."""
-    if not several():
+    if not is_distributed():
         return tree
     from jax.experimental import multihost_utils
 
     return jax.tree.map(np.asarray, multihost_utils.broadcast_one_to_all(tree))
 
 
-def same_record(record: Any) -> Any:
+def broadcast_json(record: Any) -> Any:
     """What the first process knows, as JSON, in all of them."""
-    if not several():
+    if not is_distributed():
         return record
     text = np.frombuffer(json.dumps(record).encode(), np.uint8)
-    length = int(same(np.int32(text.size)))
+    length = int(broadcast(np.int32(text.size)))
     text = np.resize(text, length)  # of the others: only the size matters
-    return json.loads(same(text).tobytes())
+    return json.loads(broadcast(text).tobytes())
 
 
 def part() -> tuple[int, int]:
     """Which process this is, and of how many: its part of every batch, see `jaxdl.data.stream`."""
-    return (jax.process_index(), jax.process_count()) if several() else (0, 1)
+    return (jax.process_index(), jax.process_count()) if is_distributed() else (0, 1)
 
 
-def gather(parts: Any, axis: int = 0) -> Any:
+def all_gather(parts: Any, axis: int = 0) -> Any:
     """The arrays of all processes one after the other along an axis; shapes are alike everywhere."""
-    if not several():
+    if not is_distributed():
         return parts
     from jax.experimental import multihost_utils
 
@@ -138,18 +138,18 @@ def gather(parts: Any, axis: int = 0) -> Any:
     return jax.tree.map(lambda x: np.concatenate(x, axis), stacked)
 
 
-def largest(number: int) -> int:
+def all_max(number: int) -> int:
     """The largest of the numbers that the processes come with."""
-    if not several():
+    if not is_distributed():
         return number
     from jax.experimental import multihost_utils
 
     return int(np.max(multihost_utils.process_allgather(np.int32(number))))
 
 
-def meet(place: str) -> None:
+def barrier(place: str) -> None:
     """Wait until every process is here: a launcher ends all of them as soon as one has left."""
-    if several():
+    if is_distributed():
         from jax.experimental import multihost_utils
 
         multihost_utils.sync_global_devices(place)

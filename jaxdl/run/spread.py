@@ -42,7 +42,7 @@ class Spread:
       length: steps at most.
       seeds: runs.
       loop: see `over_seeds`.
-      devices: that take part; in a job of several processes all of each, and it has as many.
+      devices: how many take part; with several processes, all of each, and each has as many.
       own_rows: a process is given its own part of each batch instead of the whole, see `fit`.
 
     Raises:
@@ -68,7 +68,7 @@ class Spread:
         rows = {len(x) for x in jax.tree.leaves(example)}
         even = self.by_seed or learner.resident or all(n % self.devices == 0 for n in rows)
         require(even, "batch_size", sorted(rows), expected, "as many rows for every device")
-        self._own_rows = own_rows and processes.several()
+        self._own_rows = own_rows and processes.is_distributed()
         remedy = f"read whole batches, or take a number of seeds that {self.devices} does not divide"
         shared = not (self._own_rows and self.by_seed)
         require(shared, "own_rows", own_rows, "batches that the processes share, not seeds", remedy)
@@ -94,7 +94,7 @@ class Spread:
         """
         if self.mesh is None:
             return "one device"
-        members = f" of {jax.process_count()} processes" if processes.several() else ""
+        members = f" of {jax.process_count()} processes" if processes.is_distributed() else ""
         return f"{'seeds' if self.by_seed else 'batches'} over {self.devices} devices{members}"
 
     def put(self, state: State) -> State:
@@ -114,13 +114,13 @@ class Spread:
 
     def whole(self, batch: Batch) -> Batch:
         """A chunk's batches, for whoever looks at them: every process has all their rows."""
-        return processes.gather(batch, axis=1) if self._own_rows else batch
+        return processes.all_gather(batch, axis=1) if self._own_rows else batch
 
     def one(self, tree: Any) -> Any:
         """What the devices hold, on one device of this process."""
         if self.mesh is None:
             return tree
-        if self.by_seed and not processes.several():
+        if self.by_seed and not processes.is_distributed():
             return jax.device_put(tree, jax.local_devices()[0])
         if self.by_seed:
             tree = self._everywhere(tree)
@@ -130,7 +130,7 @@ class Spread:
         if self.mesh is None:
             return jax.device_put(tree)
         sharding = NamedSharding(self.mesh, spec)
-        if not processes.several():
+        if not processes.is_distributed():
             return jax.device_put(tree, sharding)
 
         def share(x: Any) -> jax.Array:
@@ -145,7 +145,7 @@ class Spread:
 
 def _mesh(devices: int) -> Mesh | None:
     found = jax.devices()
-    if processes.several():
+    if processes.is_distributed():
         own = jax.local_device_count()
         remedy = "leave it out: all devices of all processes take part"
         require(devices in (1, own), "devices", devices, f"the {own} of each process", remedy)

@@ -28,7 +28,7 @@ ALLOWED = ("jaxdl.models", "jax.nn", "jax._src.nn")  # where a recorded name may
 
 
 def record(output: Output, form: str) -> None:
-    """Write `output.config`, what describes `output.model`, and what computes the run to config.json.
+    """Write config.json: the experiment's config, its model described, and what computes the run.
 
     Nothing is written where there is neither, or no folder, which must exist. The config of the run
     that this is a part of goes to its own folder.

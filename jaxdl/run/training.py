@@ -82,9 +82,9 @@ class Training:
         if output.folder is not None:
             make(output.folder)
             stack.enter_context(held(output.folder))
-            if processes.first():
+            if processes.is_main():
                 self.checkpoints = stack.enter_context(Checkpoints(output.folder / "checkpoints"))
-            exist = processes.same_record(bool(self.checkpoints and self.checkpoints.exist()))
+            exist = processes.broadcast_json(bool(self.checkpoints and self.checkpoints.exist()))
             require_unused(output.folder, exist and not output.resume)
             if output.resume:
                 recorded = {name: (output.config or {}).get(name) for name in ("deterministic", "layers")}
@@ -103,12 +103,15 @@ class Training:
         return self.best is None or self.select is None or bool(self.best.running(self.select).any())
 
     def advance(self, state: State, measured: dict[str, np.ndarray], batches: Callable[[], Batch]) -> None:
-        """Take over the result of a chunk (measures [seeds, steps]), unless its loss is not finite.
+        """Accept the state after a chunk, and log what was measured in it, [seeds, steps].
 
         Args:
           state: after the chunk.
           measured: in it.
           batches: what it was fed, called only to be looked at.
+
+        Raises:
+          NonFiniteLoss: a loss is not finite, or every step is skipped.
         """
         # A skipped step kept the state as it was: only what was not skipped is an accident.
         skipped, losses = measured.get("skipped"), measured["loss"]
@@ -145,7 +148,7 @@ class Training:
         if self.evaluate is None:
             return
         # Another kind of processor may round them differently, and what follows must not differ.
-        values = processes.same(self.evaluate(self.state))
+        values = processes.broadcast(self.evaluate(self.state))
         self.log.write("validation", self.step, values)
         self.shown |= {name: f"{value.mean():.4g}" for name, value in values.items() if name != "loss"}
         if self.best is not None and self.select is not None:
@@ -154,7 +157,7 @@ class Training:
             if not (numbers.all() or self.warned):
                 self.warned = True
                 output.report(
-                    f"warning: validation {self.select.measure} is no number at step {self.step} for seed "
+                    f"warning: validation {self.select.measure} is not finite at step {self.step} for seed "
                     f"{self.seed + int(np.argmin(numbers))}: it is never the best; are its labels right?"
                 )
             self.best_state = keep(jnp.asarray(improved), self.state, self.best_state)
@@ -206,13 +209,13 @@ class Training:
         restored = Restored(0, flatten(self._arrays()), {})  # the others only tell how large it is
         if self.checkpoints is not None:
             restored = self.checkpoints.restore(output.report)
-        step, host = processes.same_record([restored.step, restored.host])
+        step, host = processes.broadcast_json([restored.step, restored.host])
         require_seed(self.seed, host, self.seeds)
         began, now = host.get("select", self._selected()), self._selected()
         remedy = "select by the same measure, or start a new run"
         require(began == now, "select", now, f"{began}, which the run began with", remedy)
         unflatten(self._arrays(), restored.arrays)  # refused here, before the others are told
-        arrays = unflatten(self._arrays(), processes.same(restored.arrays))
+        arrays = unflatten(self._arrays(), processes.broadcast(restored.arrays))
         self.state, self.best_state = arrays["state"], arrays.get("best", arrays["state"])
         self.best = Best(**host["best"]) if host["best"] else None
         self.step = self.saved = step

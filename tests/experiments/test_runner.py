@@ -391,7 +391,8 @@ def test_all_runs_the_short_ones_and_long_the_others_too(tmp_path, monkeypatch, 
     ran = []
     monkeypatch.setattr(runner, "run_one", lambda name, words: ran.append((name, *words)) or len(ran) - 1)
     assert runner.main(["all", "--no-progress", "--out", str(tmp_path)]) == 0
-    assert ran == [("mlp", "--no-progress", "--out", str(tmp_path / "mlp"))]
+    # The last one counts.
+    assert ran == [("mlp", "--no-progress", "--out", str(tmp_path), "--out", str(tmp_path / "mlp"))]
     assert (tmp_path / "gallery" / "index.html").exists()
     ran.clear()
     assert runner.main(["all", "--long"]) == 1
@@ -411,7 +412,7 @@ def test_all_goes_on_after_one_that_is_refused(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(runner, "scripts", lambda: chosen)
     monkeypatch.setattr(runner, "run_one", run_one)
     assert runner.main(["all", f"--out={tmp_path}"]) == 2
-    assert into == [["--out", str(tmp_path / name)] for name in ("mlp", "cnn")]
+    assert into == [[f"--out={tmp_path}", "--out", str(tmp_path / name)] for name in ("mlp", "cnn")]
     said = capsys.readouterr()
     assert "--seeds: got 3" in said.err
     assert "mlp: exit code 2\ncnn: ok" in said.out

@@ -89,7 +89,7 @@ def main() -> None:
     with processes.aside() as scratch:
         output = Output(scratch or folder, how == "resume", progress=False, report=lambda message: None)
         fitted = (families.FAMILIES | families.SHARED)[family](output)
-        if processes.first():
+        if processes.is_main():
             arrays = flatten({"params": fitted.state.net.params})
             content = {
                 "processes": jax.process_count(),

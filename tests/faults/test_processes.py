@@ -76,10 +76,10 @@ def test_a_process_of_its_own(monkeypatch):
     for name in processes.LAUNCHED:
         monkeypatch.delenv(name, raising=False)
     processes.join()  # nothing happens
-    assert not processes.several()
-    assert processes.first()
-    assert processes.same_record({"best": [1]}) == {"best": [1]}
-    assert processes.largest(3) == 3
+    assert not processes.is_distributed()
+    assert processes.is_main()
+    assert processes.broadcast_json({"best": [1]}) == {"best": [1]}
+    assert processes.all_max(3) == 3
 
 
 def test_a_cluster_that_is_not_there_is_refused(tmp_path):

@@ -300,7 +300,7 @@ def test_a_table_learns_what_value_iteration_finds():
     grid = envs.gridworld.environment(one_hot=False)
     learner = many_steps(q_table.learner(grid, 12), 20_000)
     state, _ = jax.jit(learner.step)(learner.init(jax.random.key(0), None), None)
-    np.testing.assert_allclose(state.params, envs.gridworld.optimal_q(grid.params, 0.9), atol=1e-3)
+    np.testing.assert_allclose(state.params, envs.tables.optimal_q(grid.params, 0.9), atol=1e-3)
 
 
 def test_a_table_needs_states_and_shares():

@@ -219,7 +219,7 @@ def test_a_validation_that_is_no_number_is_said_once():
     bad, said = {**DATA, "target": DATA["target"] + 1}, []
     run(**judge, validation=bad, every=10, output=Output(progress=False, report=said.append))
     (warning,) = [text for text in said if text.startswith("warning")]
-    assert "validation loss is no number at step 10 for seed 0" in warning
+    assert "validation loss is not finite at step 10 for seed 0" in warning
 
 
 def test_a_validation_row_with_mask_0_does_not_count():
