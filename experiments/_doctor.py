@@ -10,7 +10,7 @@ from experiments import _gan
 from experiments._illnesses import LONG, Patient, healthy, provocations
 from jaxdl import data, losses, metrics, plots
 from jaxdl.data import order
-from jaxdl.learner import Learner
+from jaxdl.learner import Learner, path_name
 from jaxdl.learners import gan, sequence, supervised
 from jaxdl.run import NonFiniteLoss, Output, fit
 from jaxdl.run import illnesses as known
@@ -38,8 +38,8 @@ def make(patient: Patient) -> Learner:
 
     def init(key: jax.Array, batch: Any) -> Any:
         def changed(path: Any, leaf: jax.Array) -> jax.Array:
-            place = jax.tree_util.keystr(path, simple=True, separator="/")
-            return patient.change(place, leaf) if "/params/" in f"/{place}" or "params/" in place else leaf
+            place = path_name(path)
+            return patient.change(place, leaf) if "params/" in place else leaf
 
         return jax.tree_util.tree_map_with_path(changed, first(key, batch))
 

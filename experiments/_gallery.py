@@ -72,7 +72,7 @@ def build(runs: Path, out: Path, scripts: Mapping[str, Any], lang: str = "en") -
     require(free, "--out", str(out), "a new or an empty folder, or an earlier gallery", "choose another")
     if old and images.exists():
         shutil.rmtree(images)
-    decks, rows, _ = slides.catalogue()
+    decks, rows = slides.catalogue()
     results = collect(runs)
     commands = {id(each): command(each, scripts) for each in results}
     cards = [_card(row, results, commands, scripts, out) for row in rows]

@@ -65,7 +65,6 @@ class Catalogue(NamedTuple):
 
     decks: dict[str, Deck]
     rows: list[Row]  # in the order of the slides
-    planned: list[str]
 
 
 class Result(NamedTuple):
@@ -96,7 +95,7 @@ def catalogue(path: Path = CATALOGUE) -> Catalogue:
         at = tuple(place for text in fields.pop("at") for place in places(text))
         rows.append(Row(at=at, **fields))
     decks = {deck["id"]: Deck(**deck) for deck in content["deck"]}
-    return Catalogue(decks, sorted(rows, key=lambda row: row.at[0]), content["planned"])
+    return Catalogue(decks, sorted(rows, key=lambda row: row.at[0]))
 
 
 def result(content: dict[str, Any], variant: str, folder: Path | None = None) -> Result:
@@ -139,7 +138,7 @@ def counts(rows: Sequence[Row], results: Sequence[Result]) -> dict[str, int]:
 
 def markdown() -> str:
     """The page docs/slides.md: the counts, then every row with its state by the committed results."""
-    decks, rows, _ = catalogue()
+    decks, rows = catalogue()
     results = committed()
     number = counts(rows, results)
     summed = ", ".join(f"{number[name]} {text}" for name, text in STATES.items())

@@ -27,7 +27,7 @@ NETWORKS = {
     "3 units": ((3,), "001:596-599", "= 0.996 +- 0.01", "> 0.5"),
     "6+4 units": ((6, 4), "001:611-621", "= 1 +- 0.004", "= 1 +- 0"),
 }
-BATCH_SIZE = 10  # printed on the slide (001:566), as are 500 points, half of them for training
+BATCH_SIZE = 10  # printed on the slide (001:587), as is half of the points for training (001:579)
 
 
 @dataclasses.dataclass(frozen=True)

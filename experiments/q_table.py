@@ -15,7 +15,7 @@ import numpy as np
 
 from experiments import _film
 from jaxdl import plots
-from jaxdl.envs import gridworld
+from jaxdl.envs import gridworld, tables
 from jaxdl.learners import q_table
 from jaxdl.run import Output, Report, claim, fit
 from jaxdl.run.folder import part
@@ -38,11 +38,11 @@ class Config:
 
 def run(config: Config, out: Output) -> Report:
     """Learn from experience, compare with the exact solution, draw both."""
-    claims, tables, films = [], {}, {}
+    claims, learned_tables, films = [], {}, {}
     walkers = {"never slips": (0.0, "firm"), f"slips at {config.slip:g}": (config.slip, "slips")}
     for name, (slip, folder) in walkers.items():
         environment = gridworld.environment(slip=slip, one_hot=False)
-        exact = np.asarray(gridworld.optimal_q(environment.params, config.discount))
+        exact = np.asarray(tables.optimal_q(environment.params, config.discount))
         learned = train(environment, len(exact), config, part(out, folder), falling=slip > 0)
         wrong = np.abs(learned - exact).max((1, 2))
         if slip == 0:
@@ -51,11 +51,11 @@ def run(config: Config, out: Output) -> Report:
         chosen = np.take_along_axis(exact[None], learned.argmax(-1)[..., None], axis=2)[..., 0]
         best = np.isclose(chosen, exact.max(1), atol=1e-6)[:, free].mean(1)
         claims.append(claim(f"{name}: share of states with the best action", "003:1684", "= 1 +- 0", best))
-        tables |= {f"{name}: learned": learned[0], f"{name}: exact": exact}
+        learned_tables |= {f"{name}: learned": learned[0], f"{name}: exact": exact}
         films[name] = _film.Film(lambda states: states.params[0])
         first = dataclasses.replace(config, steps=min(config.steps, FILMED))
         train(environment, len(exact), first, films[name].output(out), falling=slip > 0)
-    out.figure("policy", plots.policy_map(tables, gridworld.GRID))
+    out.figure("policy", plots.policy_map(learned_tables, gridworld.GRID))
     looks = {name: film.looks() for name, film in films.items()}
     frames = ({f"{name}, actions: {step:,}": seen[step] for name, seen in looks.items()}
               for step in next(iter(looks.values())))  # fmt: skip

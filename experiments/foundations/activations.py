@@ -33,16 +33,21 @@ def run(config: Config, out: Output) -> Report:
     draw(x, out)
     printed = 1 / (1 + jnp.exp(-x))
     general = abs(models.sigmoid(x, slope=1.0, threshold=0.0) - printed).max()
+    steep = abs(models.sigmoid(x, slope=4.0, threshold=2.0) - 1 / (1 + jnp.exp(-4 * (x - 2)))).max()
     pair = jax.nn.softmax(jnp.stack([jnp.zeros_like(x), x], 1))[:, 1]
     slope = jax.vmap(jax.grad(models.sigmoid))(x).max()
     deep = jax.vmap(jax.grad(lambda x: behind_each_other(models.sigmoid, x)))(x).max()
     deep_relu = jax.grad(lambda x: behind_each_other(models.relu, x))(1.0)
+    deep_linear = jax.grad(lambda x: behind_each_other(models.linear, x))(1.0)
     silent = jnp.mean(models.relu(x) == 0)
     far = models.linear(jnp.float32(1e6))
     return Report([
         claim("sigmoid with slope 1, threshold 0, from 1 / (1 + exp(-x))", "003:192-195", "< 1e-6", general),
+        claim("sigmoid with slope 4, threshold 2, from 1/(1 + exp(8 - 4x))", "003:192-195", "< 1e-6", steep),
         claim("largest slope of the sigmoid", "002:210-217", "= 0.25 +- 1e-4", slope),
         claim("largest gradient through 10 sigmoids, at most 4^-10", "002:196", "<= 9.54e-7", deep),
+        claim("gradient through 10 linear units (the slide says that it vanishes)", "002:194-196", "= 1 +- 0",
+              deep_linear),
         claim("gradient through 10 ReLUs", "002:199", "= 1 +- 0", deep_relu),
         claim("share of the net inputs for which a ReLU is silent", "002:200", "= 0.5 +- 0.01", silent),
         claim("the linear activation at 1e6 (the slide calls it bounded)", "002:194-195", "= 1e6 +- 0", far),

@@ -14,6 +14,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from experiments.foundations._moments import angles, shifts
 from experiments.foundations.filters import Config as Part
 from experiments.foundations.filters import photograph
 from jaxdl import plots
@@ -50,7 +51,6 @@ def run(config: Config, out: Output) -> Report:
             for name, way in ways.items()}  # fmt: skip
     original = np.asarray(image)[None].repeat(config.shown, 0)
     out.figure("ways", plots.image_rows({"original": original, **made}, cmap="gray"))
-    sizes = sum(x.shape != original.shape for x in made.values())
     outside = max(float(np.maximum(-x, x - 1).max()) for x in made.values())
 
     def many(name: str, x: jax.Array) -> jax.Array:
@@ -61,20 +61,28 @@ def run(config: Config, out: Output) -> Report:
     area, bounds = disc.sum(), [(1 + sign * config.scale) ** 2 for sign in (-1, 1)]
     mirrored = jnp.all(many("flip", image) == image[None, :, ::-1], axis=(1, 2, 3))
     grows = many("scale", disc).sum((1, 2, 3)) / area
-    centres = jnp.einsum("nyxc,x->n", many("translation", disc), jnp.asarray(grid, jnp.float32)) / area
-    noisy = many("Gaussian noise", jnp.full((16, 16, 1), 0.5)) - 0.5
+    moved, crops = (shifts(many(way, disc), grid) for way in ("translation", "crop"))
+    bar = jnp.asarray((abs(grid) < config.size / 40)[:, None] & (abs(grid) < config.size / 3)[None])
+    tilts = angles(many("rotation", bar.astype(jnp.float32)[..., None]), grid)
     return Report([
-        claim("ways that change the size of the image", "003:758-770", "= 0 +- 0", sizes),
+        claim("ways that change the size of the image", "003:758-770", "= 0 +- 0",
+              sum(x.shape != original.shape for x in made.values())),
         claim("how far a pixel leaves 0..1", "003:758-770", "<= 1e-6", outside),
         claim("share of images that the flip mirrors", "003:758-770", "= 0.5 +- 0.1", mirrored.mean()),
         claim("a disc rotated: largest change of its area", "003:758-770", "< 0.01",
               jnp.abs(many("rotation", disc).sum((1, 2, 3)) / area - 1).max()),
-        claim("a disc scaled: least area over the least allowed", "003:758-770", ">= 0.98",
+        claim("a bar rotated: largest angle over the largest allowed", "003:758-770", "= 0.98 +- 0.03",
+              jnp.abs(tilts).max() / config.degrees),
+        claim("a disc scaled: least area over the least allowed", "003:758-770", "= 1 +- 0.05",
               grows.min() / bounds[0]),
-        claim("a disc scaled: largest area over the largest allowed", "003:758-770", "<= 1.02",
+        claim("a disc scaled: largest area over the largest allowed", "003:758-770", "= 1 +- 0.05",
               grows.max() / bounds[1]),
-        claim("a disc shifted: largest shift over the largest allowed", "003:758-770", "<= 1.001",
-              jnp.abs(centres).max() / config.pixels),
+        claim("a disc shifted: largest shift over the largest allowed", "003:758-770", "= 0.98 +- 0.03",
+              jnp.abs(moved).max() / config.pixels),
+        claim("a disc cropped: largest shift over the largest allowed", "003:758-770", "= 1 +- 0.03",
+              jnp.abs(crops).max() / config.pixels),
+        claim("a disc cropped: how far a shift is from whole pixels", "003:758-770", "< 1e-3",
+              jnp.abs(crops - crops.round()).max()),
         claim("standard deviation of the noise over the one asked for", "003:758-770", "= 1 +- 0.02",
-              noisy.std() / config.sigma),
+              many("Gaussian noise", jnp.full((16, 16, 1), 0.5)).std() / config.sigma),
     ])  # fmt: skip

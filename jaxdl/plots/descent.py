@@ -36,12 +36,14 @@ def descent_on_a_curve(
         axis.plot(x, y, color=colour, marker=marker, ms=4, lw=0.8, label=name)
         axis.plot(x[0], y[0], color=colour, marker=marker, ms=10)
         axis.plot(x[-1], y[-1], color=colour, marker="*", ms=15, mec="black")
-        for at, height, slope in zip(x, y, (slopes or {}).get(name, ()), strict=False):
+        tangents = zip(x, y, (slopes or {}).get(name, ()), strict=False)
+        for j, (at, height, slope) in enumerate(tangents):
             reach = 0.13 * width / np.hypot(1, slope * width / np.ptp(curve[1]))
             axis.plot([at - reach, at + reach], [height - slope * reach, height + slope * reach],
-                      color=nth_colour(4), lw=1.5)  # fmt: skip
+                      color=nth_colour(4), lw=1.5, label=None if j else "tangents")  # fmt: skip
     for name, (x, y) in (marks or {}).items():
         below = "minimum" in name
+        axis.plot(x, y, "x", color="black", ms=6)
         axis.annotate(name, (x, y), xytext=(0, -17) if below else (12, 6), fontsize=9,
                       ha="center" if below else "left", textcoords="offset points")  # fmt: skip
     axis.margins(x=0.02, y=0.14)
