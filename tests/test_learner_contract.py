@@ -221,15 +221,26 @@ def test_contract_catches_slips(law):
         contract.check(broken(**SLIPS[law]), images(32), laws=[law])
 
 
-def test_contract_catches_hidden_state():
+@pytest.mark.parametrize(
+    "law",
+    [
+        "pure",
+        "resumes",
+        "many_steps_is_a_loop",
+        "over_seeds_is_separate_runs",
+        "seeds_and_steps_commute",
+        "devices_equal_one",
+    ],
+)
+def test_contract_catches_hidden_state(law):
     calls = []
 
     def move(state, batch):
         calls.append(1)  # counts how often it was traced: another number in every program
         return jnp.float32(len(calls))
 
-    with pytest.raises(LawBroken, match="many_steps_is_a_loop"):
-        contract.check(broken(move=move), images(32), laws=["many_steps_is_a_loop"])
+    with pytest.raises(LawBroken, match=law):
+        contract.check(broken(move=move), images(32), laws=[law])
 
 
 def test_contract_catches_an_array_held_twice():

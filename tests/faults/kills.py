@@ -97,7 +97,7 @@ def uninterrupted(name: str, folder: Path) -> dict[str, str]:
 def disturbed(
     name: str, folder: Path, stops: int, rng: np.random.Generator, signals: tuple[int, ...]
 ) -> Disturbed:
-    """A run that gets one of `signals` at `stops` random moments, is resumed each time, and ends.
+    """A run that gets `signals` in turn at `stops` random moments, is resumed each time, and ends.
 
     A fifth of the moments are anywhere after the start of the process, in its compilation too; the
     others are soon after a save has begun.
@@ -111,7 +111,7 @@ def disturbed(
         time.sleep(rng.uniform(0, 0.25) if saving else rng.uniform(0, 1.5))
         sent = time.perf_counter()
         if process.is_alive():
-            os.kill(process.pid, int(rng.choice(signals)))
+            os.kill(process.pid, signals[len(codes) % len(signals)])
         process.join()
         if process.exitcode == 0:  # it had just ended; its end is taken below, again
             break

@@ -33,18 +33,27 @@ def test_the_users_flags_stay(monkeypatch, before, after):
     assert os.environ["XLA_FLAGS"] == after
 
 
-@pytest.mark.parametrize("asked", [True, False])
-def test_xla_hears_of_it(tmp_path, asked):
-    dump = tmp_path / "dump"
-    env = {**os.environ, "XLA_FLAGS": f"--xla_dump_to={dump}", "JAX_COMPILATION_CACHE_DIR": ""}
-    words = [*WORDS, "--deterministic" if asked else "--no-deterministic", "--out", str(tmp_path / "run")]
-    subprocess.run([sys.executable, "-m", "experiments", *words], cwd=ROOT, env=env, check=False)
-    said = [path.read_text() for path in dump.glob("*.debug_options")]
-    assert said
-    assert {"xla_gpu_deterministic_ops: true" in text for text in said} == {asked}
+def test_xla_hears_of_it_and_the_bits_of_a_cpu_are_the_same(tmp_path):
+    """In processes of their own: XLA reads its flags once."""
+    words = {True: "--deterministic", False: "--no-deterministic"}
+    running = []
+    for asked, word in words.items():
+        flags = f"--xla_dump_to={tmp_path / word}"
+        env = {**os.environ, "XLA_FLAGS": flags, "JAX_COMPILATION_CACHE_DIR": ""}
+        command = [sys.executable, "-m", "experiments", *WORDS, word, "--out", str(tmp_path / f"run{asked}")]
+        running.append(subprocess.Popen(command, cwd=ROOT, env=env))
+    for process in running:
+        process.wait(timeout=300)
+    for asked, word in words.items():
+        said = [path.read_text() for path in (tmp_path / word).glob("*.debug_options")]
+        assert said
+        assert {"xla_gpu_deterministic_ops: true" in text for text in said} == {asked}
+    measured = [read(tmp_path / f"run{asked}" / "metrics.jsonl") for asked in words]
+    assert measured[0] == measured[1]
+    assert measured[0]
 
 
-def test_a_resumed_run_stays_so_and_the_bits_of_a_cpu_are_the_same(tmp_path, monkeypatch, capsys):
+def test_a_resumed_run_stays_so(tmp_path, monkeypatch, capsys):
     mine = "--xla_cpu_enable_fast_math=false"
     monkeypatch.setenv("XLA_FLAGS", mine)
     plain, run = tmp_path / "plain", tmp_path / "run"
