@@ -173,9 +173,9 @@ class Training:
         self.log.flush()
         if self.checkpoints is not None and self.saved < self.step:
             best = dataclasses.asdict(self.best) if self.best else None
-            record = {"best": best, "seconds": self.seconds(), "seed": int(self.seed), "seeds": self.seeds}
-            record["select"] = self._selected()
-            self.checkpoints.save(self.step, self._arrays(), record)
+            host = {"best": best, "seconds": self.seconds(), "seed": self.seed, "seeds": self.seeds}
+            host["select"] = self._selected()
+            self.checkpoints.save(self.step, self._arrays(), host)
             self.saved = self.step
 
     def settle(self) -> None:
