@@ -1,20 +1,27 @@
 """Strictness for the whole suite: what JAX does in silence is an error here."""
 
 import os
-
-# Before jax is imported: eight virtual devices, no search for accelerators, and LLVM's first level instead
-# of its third, for most of the tests' time is compilation. The benchmarks and the experiments have the third.
-os.environ["XLA_FLAGS"] = "--xla_force_host_platform_device_count=8 --xla_backend_optimization_level=1"
-os.environ["JAX_PLATFORMS"] = "cpu"
-
 import socket
+from importlib.metadata import version
 from pathlib import Path
 
-import jax
-import pytest
+# Before jax is imported: eight virtual devices, no search for accelerators, and XLA's quickest compilers, for
+# most of the tests' time is compilation. Tests that start a process, the experiments and the benchmarks have
+# what users have, and so have the oracles in `.ci/run`, which sets JAXDL_TEST_COMPILER to nothing.
+QUICK = "--xla_backend_optimization_level=0"
+if version("jaxlib").startswith("0.10."):
+    QUICK += " --xla_cpu_use_fusion_emitters=false"  # later versions do not know it
+COMPILER = os.environ.get("JAXDL_TEST_COMPILER", QUICK)
+os.environ["XLA_FLAGS"] = f"--xla_force_host_platform_device_count=8 {COMPILER}"
+os.environ["JAX_PLATFORMS"] = "cpu"
+
+import jax  # noqa: E402
+import pytest  # noqa: E402
 
 jax.config.update("jax_numpy_rank_promotion", "raise")
-jax.config.update("jax_compilation_cache_dir", str(Path(__file__).parents[1] / ".jax_cache"))
+# A worker of its own: who reads while another one writes sees half of a program, and JAX warns.
+WORKER = os.environ.get("PYTEST_XDIST_WORKER", "alone")
+jax.config.update("jax_compilation_cache_dir", str(Path(__file__).parents[1] / ".jax_cache" / WORKER))
 jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
 jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
 

@@ -104,34 +104,10 @@ def fit(
     >>> fitted.rows[-1]["loss"][0] < 0.5
     True
     """
-    remedy = "1 is a device alone"
-    require_number("devices", output.devices, 1, whole=True, remedy=remedy)
-    remedy = "learners.supervised.learner(model, optimizer) makes one of a model"
-    require(isinstance(learner, Learner), "learner", type(learner).__name__, "a Learner", remedy)
     every = steps if every is None else every
-    remedy = "give the run something to do; steps are counted in 32 bits"
-    require_number("steps", steps, 1, 2**31 - 1, whole=True, remedy=remedy)
-    require_number("every", every, 1, whole=True, remedy="leave it out to evaluate at the end only")
-    require_number("seeds", seeds, 1, whole=True, remedy="1 is a single run")
-    require_number("batch_size", batch_size, 1, whole=True, remedy="it only counts rows per second")
-    require_number("seed", seed, 0, 2**32 - seeds, whole=True, remedy="seeds wrap beyond that")
-    together = (evaluate is None) == (validation is None) and (select is None or evaluate is not None)
-    require(together, "evaluate", evaluate, "with `validation`, and given for `select`", "give both")
-    patience = select.patience if select else None
-    if patience is not None:
-        require_number("patience", patience, 1, whole=True, remedy="None never stops early")
+    _require_arguments(learner, steps, batch_size, seed, seeds, every, evaluate, validation, select, output)
     steps, seed, seeds, every = int(steps), int(seed), int(seeds), min(int(every), int(steps))
-
-    remedy = "resident data are on every device"
-    require(not (own_rows and learner.resident), "own_rows", own_rows, "False for a resident learner", remedy)
-    example = first_batch(learner, data)
-    check_rows(example, "data")
-    if own_rows:
-        rows = len(jax.tree.leaves(example)[0])
-        alike = processes.all_max(rows) == -processes.all_max(-rows)
-        remedy = "give each process an equal part, see jaxdl.data.stream"
-        require(alike, "data", f"{rows} rows", "the same number of rows in every process", remedy)
-        example = processes.all_gather(example)
+    example = _first_batch(learner, data, own_rows)
     check_rows(validation, "validation")
     learner = learner._replace(step=jax.jit(learner.step))  # traced once, for whoever asks
     flops = flops_per_step(learner, example)
@@ -226,3 +202,47 @@ def fit(
         seconds_to_first_chunk,
         diagnoses,
     )
+
+
+def _require_arguments(
+    learner: Learner,
+    steps: int,
+    batch_size: int,
+    seed: int,
+    seeds: int,
+    every: int,
+    evaluate: Evaluate | None,
+    validation: Batch | None,
+    select: Select | None,
+    output: Output,
+) -> None:
+    """Refuse what `fit` cannot do, before anything is compiled or written."""
+    remedy = "1 is a device alone"
+    require_number("devices", output.devices, 1, whole=True, remedy=remedy)
+    remedy = "learners.supervised.learner(model, optimizer) makes one of a model"
+    require(isinstance(learner, Learner), "learner", type(learner).__name__, "a Learner", remedy)
+    remedy = "give the run something to do; steps are counted in 32 bits"
+    require_number("steps", steps, 1, 2**31 - 1, whole=True, remedy=remedy)
+    require_number("every", every, 1, whole=True, remedy="leave it out to evaluate at the end only")
+    require_number("seeds", seeds, 1, whole=True, remedy="1 is a single run")
+    require_number("batch_size", batch_size, 1, whole=True, remedy="it only counts rows per second")
+    require_number("seed", seed, 0, 2**32 - seeds, whole=True, remedy="seeds wrap beyond that")
+    together = (evaluate is None) == (validation is None) and (select is None or evaluate is not None)
+    require(together, "evaluate", evaluate, "with `validation`, and given for `select`", "give both")
+    if select is not None and select.patience is not None:
+        require_number("patience", select.patience, 1, whole=True, remedy="None never stops early")
+
+
+def _first_batch(learner: Learner, data: Batch | Batches, own_rows: bool) -> Batch:
+    """One batch as the learner takes it, of all processes; rows that do not fit are refused."""
+    remedy = "resident data are on every device"
+    require(not (own_rows and learner.resident), "own_rows", own_rows, "False for a resident learner", remedy)
+    example = first_batch(learner, data)
+    check_rows(example, "data")
+    if not own_rows:
+        return example
+    rows = len(jax.tree.leaves(example)[0])
+    alike = processes.all_max(rows) == -processes.all_max(-rows)
+    remedy = "give each process an equal part, see jaxdl.data.stream"
+    require(alike, "data", f"{rows} rows", "the same number of rows in every process", remedy)
+    return processes.all_gather(example)

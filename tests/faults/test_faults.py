@@ -4,6 +4,7 @@ import signal
 import time
 
 import damage
+import jax
 import kills
 import nans
 import numpy as np
@@ -17,9 +18,9 @@ pytestmark = [
 
 
 @pytest.fixture(autouse=True)
-def _cache(monkeypatch, pytestconfig):
+def _cache(monkeypatch):
     """The children compile once for all tests, and with one device, as a user has it."""
-    monkeypatch.setenv("JAX_COMPILATION_CACHE_DIR", str(pytestconfig.rootpath / ".jax_cache"))
+    monkeypatch.setenv("JAX_COMPILATION_CACHE_DIR", jax.config.jax_compilation_cache_dir)
     monkeypatch.delenv("XLA_FLAGS")
 
 
