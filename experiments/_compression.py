@@ -24,7 +24,7 @@ def linear(config: Any, digits: shared.Digits, out: Output) -> list[Claim]:
         optimum = shared.error(digits.pca(code, "train"), images)
         measured = shared.judge(model, fitted, digits.clean("train"))["error"]
         name = f"linear, code of {code}: training MSE over PCA's {optimum:.4f}"
-        found.append(claim(name, "003:1089; Baldi, Hornik 1989", "<= 1.01", measured / optimum))
+        found.append(claim(name, "003:1088; Baldi, Hornik 1989", "<= 1.01", measured / optimum))
     return found
 
 

@@ -80,8 +80,8 @@ class Result(NamedTuple):
 def places(text: str) -> list[Place]:
     """The slides that a source cites.
 
-    >>> [str(place) for place in places("003:1089; Baldi, Hornik 1989; 001:5-7")]
-    ['003:1089', '001:5-7']
+    >>> [str(place) for place in places("003:1088; Baldi, Hornik 1989; 001:5-7")]
+    ['003:1088', '001:5-7']
     """
     found = re.findall(r"\b(\d{3}):(\d+)(?:-(\d+))?", text)
     return [Place(deck, int(first), int(last or first)) for deck, first, last in found]

@@ -1,6 +1,6 @@
 """A multi-layer perceptron reads handwritten digits (001:458-548).
 
-Reproduces: the MLP of 001:288 with ReLU (001:539) and dropout (003:303), beside the CNN of 003:549.
+Reproduces: the MLP of 001:288 with ReLU (001:539) and dropout (003:303), beside the CNN of 003:550.
 Paper: LeCun, Bottou, Bengio, Haffner 1998, Gradient-based learning applied to document recognition.
 Command: python -m experiments mlp [--dataset mnist --data-dir FOLDER]
 Expected: digits: test accuracy > 0.970, the linear model's; mnist: test error <= 1.6 %.

@@ -1,6 +1,6 @@
-"""A simple table learns what each action is worth in a small world (003:1688-1695).
+"""A simple table learns what each action is worth in a small world (003:1669).
 
-Reproduces: 003:1684-1695, "choose an action without searching ahead", with "a simple table" for Q.
+Reproduces: 003:1669 and 003:1685-1692, "choose an action without searching ahead", "a simple table" for Q.
 Paper: Watkins, Dayan 1992, Q-learning; the world of Russell, Norvig, Artificial Intelligence, ch. 17.
 Command: python -m experiments q_table
 Expected: the table equals Q* by value iteration to 1e-3; where the walker slips, its best actions do.
@@ -46,11 +46,11 @@ def run(config: Config, out: Output) -> Report:
         learned = train(environment, len(exact), config, part(out, folder), falling=slip > 0)
         wrong = np.abs(learned - exact).max((1, 2))
         if slip == 0:
-            claims.append(claim(f"{name}: largest |Q - Q*|", "003:1688-1695", "<= 1e-3", wrong))
+            claims.append(claim(f"{name}: largest |Q - Q*|", "003:1686-1687", "<= 1e-3", wrong))
         free = ~environment.params.terminal & (np.abs(exact).max(1) > 0)
         chosen = np.take_along_axis(exact[None], learned.argmax(-1)[..., None], axis=2)[..., 0]
         best = np.isclose(chosen, exact.max(1), atol=1e-6)[:, free].mean(1)
-        claims.append(claim(f"{name}: share of states with the best action", "003:1684", "= 1 +- 0", best))
+        claims.append(claim(f"{name}: share of states with the best action", "003:1685", "= 1 +- 0", best))
         learned_tables |= {f"{name}: learned": learned[0], f"{name}: exact": exact}
         films[name] = _film.Film(lambda states: states.params[0])
         first = dataclasses.replace(config, steps=min(config.steps, FILMED))

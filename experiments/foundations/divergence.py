@@ -57,7 +57,7 @@ def run(config: Config, out: Output) -> Report:
 
 
 def one_by_one(w: jax.Array, rate: jax.Array) -> jax.Array:
-    """A pass with one step per example (001:748)."""
+    """A pass with one step per example (001:733-738)."""
     for x, y in zip(X, Y, strict=True):
         w = w - rate * jax.grad(cost)(w, x, y)
     return w

@@ -7,7 +7,7 @@ TensorFlow Datasets reads a prepared MNIST without TensorFlow but cannot prepare
     python -m jaxdl.data.mnist --files FOLDER --data-dir DIR
 
 MNIST: LeCun, Cortes and Burges, "The MNIST database of handwritten digits", 1998; on the slides
-003:549. Whatever the road, the rows are compared with a digest, so a folder that holds another
+003:550. Whatever the road, the rows are compared with a digest, so a folder that holds another
 data set under MNIST's file names (Fashion-MNIST does) is not taken for MNIST.
 """
 

@@ -47,7 +47,7 @@ def load(name: str, data_dir: str | os.PathLike[str] | None = None) -> Dataset:
     """Load a data set by name.
 
     - `digits`: 1,797 handwritten digits of 8x8 pixels that come with scikit-learn; float32.
-    - `mnist`: 70,000 handwritten digits of 28x28 pixels (003:549), as prepared by TFDS or as the
+    - `mnist`: 70,000 handwritten digits of 28x28 pixels (003:550), as prepared by TFDS or as the
       four official files, searched in `SEARCH_ORDER` and downloaded if in none of them; uint8.
       Both roads give the same arrays, bit for bit.
     - `idx`: four IDX files with the names of MNIST's in the folder `data_dir` (Fashion-MNIST,

@@ -1,7 +1,7 @@
-"""Q-learning with "a simple table", a number for each action in each state (003:1688-1695).
+"""Q-learning with "a simple table", a number for each action in each state (003:1669).
 
 "Q-learning", Watkins and Dayan, 1992. The policy is then to take the action with the largest
-number, "without searching ahead" (003:1684).
+number, "without searching ahead" (003:1685).
 """
 
 import jax

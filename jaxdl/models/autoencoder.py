@@ -15,7 +15,7 @@ Activation = Callable[[jax.Array], jax.Array]
 
 
 class Autoencoder(nn.Module):
-    """Encoder, code, decoder: "a little the spirit of PCA" (003:1089; Hinton, Salakhutdinov, 2006).
+    """Encoder, code, decoder: "a little the spirit of PCA" (003:1088; Hinton, Salakhutdinov, 2006).
 
     One family. Without hidden layers it is linear, and its best solution spans the same plane as
     PCA (Baldi, Hornik, 1989). With `features` it is convolutional, and its decoder projects the

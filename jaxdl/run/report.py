@@ -19,7 +19,7 @@ class Claim:
     """One statement and what came out. `holds` is computed from the others, never set."""
 
     name: str  # what is measured: "test accuracy"
-    source: str  # deck and line, or paper: "003:549"
+    source: str  # deck and line, or paper: "003:550"
     expected: str  # ">= 0.99", "< 0.02", "= 0.029 +- 0.0005"
     measured: float  # mean over seeds
     std: float  # over seeds, 0 for one
@@ -46,7 +46,7 @@ def claim(name: str, source: str, expected: str, values: Any) -> Claim:
     Raises:
       InputError: `expected` cannot be read, or there are no values.
 
-    >>> claim("test accuracy", "003:549", "> 0.99", [0.993, 0.995]).holds
+    >>> claim("test accuracy", "003:550", "> 0.99", [0.993, 0.995]).holds
     True
     """
     values = np.atleast_1d(np.asarray(values, np.float64))
@@ -82,8 +82,8 @@ def claims_of(content: Mapping[str, Any]) -> list[Claim]:
 def table(claims: Sequence[Claim]) -> str:
     """The claims as lines of text for the terminal.
 
-    >>> print(table([claim("test accuracy", "003:549", "> 0.99", [0.993, 0.995])]))
-    holds   test accuracy  0.994 ± 0.00141 (2 seeds)  expected > 0.99  [003:549]
+    >>> print(table([claim("test accuracy", "003:550", "> 0.99", [0.993, 0.995])]))
+    holds   test accuracy  0.994 ± 0.00141 (2 seeds)  expected > 0.99  [003:550]
     """
     width = max((len(each.name) for each in claims), default=0)
     return "\n".join(

@@ -59,16 +59,22 @@ def finish(job: subprocess.Popen, folder: Path) -> dict[str, Any]:
     return json.loads((folder / RESULT).read_text())
 
 
-def kill_one(job: subprocess.Popen, folder: Path, rng: np.random.Generator) -> Ended | None:
-    """Kill a random member at a random moment after the first checkpoint; None if the job had ended."""
-    while job.poll() is None and not list(folder.glob("checkpoints/[0-9]*")):
+def kill_one(
+    job: subprocess.Popen, folder: Path, rng: np.random.Generator, word: signal.Signals = signal.SIGKILL
+) -> Ended | None:
+    """Kill a random member at a random moment after its first checkpoint; None if the job had ended.
+
+    `word` is what it is told; SIGTERM asks it to leave.
+    """
+    had = set(folder.glob("checkpoints/[0-9]*"))
+    while job.poll() is None and set(folder.glob("checkpoints/[0-9]*")) <= had:
         time.sleep(0.05)
     time.sleep(rng.uniform(0, 1.5))
     found = subprocess.run(["pgrep", "-P", str(job.pid)], capture_output=True, text=True).stdout.split()
     if job.poll() is not None or not found:
         return None
     sent = time.perf_counter()
-    os.kill(int(rng.choice(found)), signal.SIGKILL)
+    os.kill(int(rng.choice(found)), word)
     said, _ = job.communicate(timeout=120)
     return Ended(time.perf_counter() - sent, job.returncode, said)
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from functools import cache
@@ -46,13 +47,16 @@ def test_several_processes_equal_one_device(family, count, devices, tmp_path):
 
 
 @launched
-def test_a_member_is_killed_and_all_go_on(tmp_path):
+def test_a_member_is_killed_or_asked_to_leave_and_all_go_on(tmp_path):
     expected = members.finish(members.launch(tmp_path / "whole", "LSTM"), tmp_path / "whole")
     folder, rng = tmp_path / "killed", np.random.default_rng(0)
-    ended = members.kill_one(members.launch(folder, "LSTM"), folder, rng)
-    assert ended is not None
-    assert ended.code != 0
-    assert ended.seconds < members.NOTICED
+    for word in (signal.SIGKILL, signal.SIGTERM):
+        ended = members.kill_one(members.launch(folder, "LSTM"), folder, rng, word)
+        assert ended is not None
+        assert ended.code != 0
+        assert ended.seconds < members.NOTICED
+        # Who is asked saves first, and so do the others.
+        assert ended.said.count("Interrupted: ") == (2 if word == signal.SIGTERM else 0), ended.said
     assert members.finish(members.launch(folder, "LSTM"), folder)["bits"] == expected["bits"]
 
 

@@ -25,7 +25,7 @@ def test_a_claim_holds_by_its_numbers(expected, value, holds):
 
 
 def test_a_claim_is_about_the_mean_over_seeds():
-    made = claim("accuracy", "003:549", ">= 0.5", [0.4, 0.7])
+    made = claim("accuracy", "003:550", ">= 0.5", [0.4, 0.7])
     assert (made.measured, made.seeds, made.holds) == (pytest.approx(0.55), 2, True)
     assert made.std == pytest.approx(0.3 / 2**0.5)
 
@@ -40,7 +40,7 @@ def test_result_json(tmp_path):
     class Config:
         epochs: int = 3
 
-    made = claim("accuracy", "003:549", ">= 0.5", [0.4, 0.7])
+    made = claim("accuracy", "003:550", ">= 0.5", [0.4, 0.7])
     reports.write(tmp_path, "test", Config(), Report([made], {"parameters": 7}), 1.23)
     content = json.loads((tmp_path / "result.json").read_text())
     assert content["claims"] == [dataclasses.asdict(made)]
@@ -52,7 +52,7 @@ def test_a_measurement_that_is_no_number_is_null(tmp_path):
     class Config:
         epochs: int = 3
 
-    made = claim("loss", "003:549", "< 1", [float("nan")])
+    made = claim("loss", "003:550", "< 1", [float("nan")])
     reports.write(tmp_path, "test", Config(), Report([made], {"losses": [1.0, float("inf")]}), 1.0)
     content = json.loads((tmp_path / "result.json").read_text(), parse_constant=pytest.fail)
     assert content["losses"] == [1.0, None]
