@@ -138,10 +138,10 @@ ROWS = {
         tuple(law for law in LAWS if law not in ("devices_share_the_work", "pmap_equals_one")),
     ),
     "ema": Row(
-        lambda axis_name=None, average=None: ema(classifier(MLP)(), 0.9), images(32), (*CHEAP, "donates")
+        lambda axis_name=None, average=None: ema(classifier(MLP)(axis_name, average), 0.9), images(32)
     ),
     "skip_nonfinite": Row(
-        lambda axis_name=None, average=None: skip_nonfinite(classifier(MLP)()), images(32), CHEAP
+        lambda axis_name=None, average=None: skip_nonfinite(classifier(MLP)(axis_name, average)), images(32)
     ),
     "autoencoder": Row(copier(sparsity=0.01), images(32)),
     "convolutional autoencoder": Row(copier((), (4, 4)), images(32), (*CHEAP, "many_steps_is_a_loop")),
