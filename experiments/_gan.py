@@ -94,6 +94,7 @@ def train(
 ) -> tuple[dict[str, np.ndarray], int, "Watch"]:
     """Fit `config.seeds` GANs and watch them: what was measured, parameters of one, the watch."""
     folder = None if out.folder is None else out.folder / "samples"
+    models = {"generator": players.generator, "discriminator": players.discriminator}
     watch = Watch(players, dataset, look, config.seed, folder)
     fitted = fit(
         players.learner,
@@ -103,7 +104,7 @@ def train(
         seed=config.seed,
         seeds=config.seeds,
         every=max(1, config.steps // config.checks),
-        output=dataclasses.replace(out, observe=watch, model=players.generator),
+        output=dataclasses.replace(out, observe=watch, model=models),
     )
     measured = history(fitted) | {"last_distance": watch.distances(fitted.state)}
     return measured, fitted.parameters, watch

@@ -25,7 +25,7 @@ class Output:
     profile: bool = False  # trace of one chunk for TensorBoard or Perfetto, in folder/profile
     data_dir: Path | None = None  # folder of data sets, for an experiment to pass to `data.load`
     config: dict[str, Any] | None = None  # written to folder/config.json when the run starts
-    model: Any = None  # flax module, described in config.json so that `load` can build it again
+    model: Any = None  # flax module, or one by the name of each net: config.json describes it for `load`
     whole: "Output | None" = None  # of the run that this is a part of, see `jaxdl.run.folder.part`
     logger: logs.Logger | None = None  # called with every row of measurements
     report: Callable[[str], None] = print  # called with messages

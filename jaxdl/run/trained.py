@@ -58,7 +58,7 @@ def load(folder: str | Path, seed: int = 0, net: str = "net") -> tuple[nn.Module
     Args:
       folder: of a run, finished or not.
       seed: which of its runs, 0..seeds-1.
-      net: name of the net in the state, for families with several.
+      net: name of the net in the state, for families with several, and of its model if each has one.
 
     Returns:
       The flax module, its variables (those of the best validation where the run selected them, and the
@@ -66,7 +66,7 @@ def load(folder: str | Path, seed: int = 0, net: str = "net") -> tuple[nn.Module
       `model.apply(variables, inputs)` predicts.
 
     Raises:
-      InputError: no run, no intact checkpoint, no such seed, or a model that is not jaxdl's.
+      InputError: no run, no intact checkpoint, no such seed or net, or a model that is not jaxdl's.
     """
     require_number("seed", seed, 0, whole=True, remedy="it counts the run's seeds from 0")
     folder = Path(folder)
@@ -79,12 +79,16 @@ def load(folder: str | Path, seed: int = 0, net: str = "net") -> tuple[nn.Module
         else "only models of jaxdl are recorded; build yours and read the checkpoint yourself"
     )
     require(recorded.get("model") is not None, "folder", str(folder), "a run with a recorded model", remedy)
-    model = build(recorded["model"])
     with Checkpoints(folder / "checkpoints", read_only=True) as checkpoints:
         arrays = checkpoints.restore(logging.getLogger("jaxdl").warning).arrays
     chosen = "best" if any(path.startswith("best.") for path in arrays) else "state"
     nets = _nets(arrays, chosen)
     require_choice("net", net, sorted(nets))
+    described = recorded["model"]
+    if isinstance(described, dict) and "class" not in described:  # one for each net
+        require_choice("net", net, sorted(described))
+        described = described[net]
+    model = build(described)
     params, stats = (_nested(arrays, nets[net] + part, seed) for part in ("params.", "stats."))
     average = _nested(arrays, f"{chosen}.average.", seed)
     if average and _shapes(average) == _shapes(params):  # it is this net's
@@ -112,7 +116,7 @@ def export(folder: str | Path, path: str | Path, seed: int = 0, net: str = "net"
 
 
 def describe(value: Any) -> Any:
-    """A flax module as JSON: its class and fields; functions by their names.
+    """A flax module, or several by name, as JSON: its class and fields; functions by their names.
 
     Raises:
       InputError: a field that is neither simple nor has a name.
@@ -126,10 +130,12 @@ def describe(value: Any) -> Any:
         return {"class": _qualified(type(value)), "fields": described}
     if isinstance(value, tuple | list):
         return [describe(each) for each in value]
+    if isinstance(value, dict):
+        return {name: describe(each) for name, each in value.items()}
     if callable(value):
         return {"function": _qualified(value)}
     remedy = "of a model in half precision record the one inside, its `model`"
-    simple = value is None or isinstance(value, str | int | float | dict)
+    simple = value is None or isinstance(value, str | int | float)
     require(simple, "model", type(value).__name__, "a flax module of simple fields", remedy)
     return value
 

@@ -112,7 +112,20 @@ def test_the_averages_of_one_player_are_not_the_others(tmp_path):
     players = models.Generator((4,), channels=1, start=4), models.Discriminator((4,), start=4)
     game = gan.learner(*players, optax.sgd(0.1), optax.sgd(0.1), latents=3)
     learner = resident(ema(game, 0.9, "generator"), 8, order.rows)
-    fitted = fit(learner, DATA, steps=3, output=Output(tmp_path / "run", progress=False, model=players[0]))
+    named = dict(zip(("generator", "discriminator"), players, strict=True))
+    fitted = fit(learner, DATA, steps=3, output=Output(tmp_path / "run", progress=False, model=named))
     state = jax.tree.map(lambda x: x[0], fitted.state)
-    for net, expected in (("generator", state.average), ("discriminator", state.state.discriminator.params)):
-        chex.assert_trees_all_equal(load(tmp_path / "run", net=net)[1]["params"], expected)
+    expected = {"generator": state.average, "discriminator": state.state.discriminator.params}
+    for net, params in expected.items():
+        model, variables, _ = load(tmp_path / "run", net=net)
+        assert model == named[net]
+        chex.assert_trees_all_equal(variables["params"], params)
+
+
+def test_a_net_whose_model_was_not_recorded_is_refused(tmp_path):
+    players = models.Generator((4,), channels=1, start=4), models.Discriminator((4,), start=4)
+    learner = resident(gan.learner(*players, optax.sgd(0.1), optax.sgd(0.1), latents=3), 8, order.rows)
+    named = {"generator": players[0]}
+    fit(learner, DATA, steps=1, output=Output(tmp_path / "run", progress=False, model=named))
+    with pytest.raises(InputError, match=r"net: got 'discriminator', expected one of generator"):
+        load(tmp_path / "run", net="discriminator")
