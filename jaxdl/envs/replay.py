@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 from flax import struct
+from jax.core import Tracer
 
 from jaxdl.errors import require, require_number
 
@@ -119,13 +120,15 @@ def write(
     """The buffer with the rows at `position`, the position after them, and the rows then filled.
 
     Raises:
-      InputError: rows that do not fit; because their number divides the capacity they never run
-        over the end, and one slice is enough.
+      InputError: rows that do not fit; because their number divides the capacity and the position
+        they never run over the end, and one slice is enough. A position that is traced passes.
     """
     capacity, n = len(jax.tree.leaves(buffer)[0]), _count(rows)
     divides = n >= 1 and capacity % n == 0
     remedy = "change the capacity or the environments"
     require(divides, "rows to add", n, f"a divisor of the capacity {capacity}", remedy)
+    whole = isinstance(position, Tracer) or int(position) % n == 0
+    require(whole, "rows to add", n, f"a divisor of the position {position}", "add as many in every call")
     expected = jax.tree.map(lambda x: jax.ShapeDtypeStruct((n, *x.shape[1:]), x.dtype), buffer)
     given = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype), rows)
     require(given == expected, "rows to add", given, f"{expected}", "they must be like the row of `init`")

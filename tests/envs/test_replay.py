@@ -180,6 +180,10 @@ def test_bad_input_is_refused(kind):
         replay.add(state, jnp.zeros(4))
     with pytest.raises(InputError, match="rows to add: got 20"):
         replay.add(state, jnp.zeros(20))
+    with pytest.raises(
+        InputError, match="rows to add: got 5, expected a divisor of the position 2; add as many"
+    ):
+        replay.add(replay.add(state, jnp.zeros(2)), jnp.zeros(5))
     for rows in (jnp.zeros((5, 1)), jnp.zeros(5, jnp.int32), {"reward": jnp.zeros(5)}):
         with pytest.raises(InputError, match="they must be like the row of `init`"):
             replay.add(state, rows)
