@@ -67,6 +67,19 @@ def test_what_is_asked_for_twice_is_no_quarrel_over_a_folder(words, tmp_path):
     assert (out / "result.json").exists()
 
 
+def test_seeds_on_two_devices_are_those_on_one_and_half_precision_is_near(tmp_path):
+    measured = {}
+    for way, words in {"one": [], "two": ["--devices", "2"], "bf16": ["--precision", "bf16"]}.items():
+        out = tmp_path / way
+        assert runner.main(["mlp", *tiny("mlp"), *words, "--no-progress", "--out", str(out)]) in (0, 1)
+        rows = read(out / "metrics.jsonl")
+        measured[way] = np.array([row["loss"] for row in rows if row["kind"] == "validation"])
+    assert "2 devices" in json.loads((tmp_path / "two" / "config.json").read_text())["form"]
+    np.testing.assert_array_equal(measured["one"], measured["two"])
+    assert not np.array_equal(measured["one"], measured["bf16"])
+    np.testing.assert_allclose(measured["one"], measured["bf16"], rtol=0.05)
+
+
 @pytest.mark.parametrize("name", SCRIPTS)
 def test_every_script_says_what_it_is(name):
     script = runner.scripts()[name]
