@@ -217,8 +217,7 @@ def _require_arguments(
     output: Output,
 ) -> None:
     """Refuse what `fit` cannot do, before anything is compiled or written."""
-    remedy = "1 is a device alone"
-    require_number("devices", output.devices, 1, whole=True, remedy=remedy)
+    require_number("devices", output.devices, 1, whole=True, remedy="1 is a device alone")
     remedy = "learners.supervised.learner(model, optimizer) makes one of a model"
     require(isinstance(learner, Learner), "learner", type(learner).__name__, "a Learner", remedy)
     remedy = "give the run something to do; steps are counted in 32 bits"

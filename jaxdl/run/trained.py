@@ -79,16 +79,15 @@ def load(folder: str | Path, seed: int = 0, net: str = "net") -> tuple[nn.Module
         else "only models of jaxdl are recorded; build yours and read the checkpoint yourself"
     )
     require(recorded.get("model") is not None, "folder", str(folder), "a run with a recorded model", remedy)
+    model = build(recorded["model"])
+    if isinstance(model, dict):  # one for each net
+        require_choice("net", net, sorted(model))
+        model = model[net]
     with Checkpoints(folder / "checkpoints", read_only=True) as checkpoints:
         arrays = checkpoints.restore(logging.getLogger("jaxdl").warning).arrays
     chosen = "best" if any(path.startswith("best.") for path in arrays) else "state"
     nets = _nets(arrays, chosen)
     require_choice("net", net, sorted(nets))
-    described = recorded["model"]
-    if isinstance(described, dict) and "class" not in described:  # one for each net
-        require_choice("net", net, sorted(described))
-        described = described[net]
-    model = build(described)
     params, stats = (_nested(arrays, nets[net] + part, seed) for part in ("params.", "stats."))
     average = _nested(arrays, f"{chosen}.average.", seed)
     if average and _shapes(average) == _shapes(params):  # it is this net's
@@ -155,6 +154,8 @@ def build(spec: Any) -> Any:
             raise InputError("model", spec["class"], "a model with the recorded fields", remedy) from None
     if isinstance(spec, dict) and "function" in spec:
         return _find(spec["function"])
+    if isinstance(spec, dict):
+        return {name: build(each) for name, each in spec.items()}
     return tuple(build(each) for each in spec) if isinstance(spec, list) else spec
 
 

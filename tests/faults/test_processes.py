@@ -55,7 +55,7 @@ def test_a_member_is_killed_or_asked_to_leave_and_all_go_on(tmp_path):
         assert ended is not None
         assert ended.code != 0
         assert ended.seconds < members.NOTICED
-        # Who is asked saves first, and so do the others.
+        # Who is asked saves first, and so does the other; JAX waits for both before either ends.
         assert ended.said.count("Interrupted: ") == (2 if word == signal.SIGTERM else 0), ended.said
     assert members.finish(members.launch(folder, "LSTM"), folder)["bits"] == expected["bits"]
 

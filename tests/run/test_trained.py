@@ -122,6 +122,11 @@ def test_the_averages_of_one_player_are_not_the_others(tmp_path):
         chex.assert_trees_all_equal(variables["params"], params)
 
 
+def test_models_by_name_are_built_again():
+    models_by_name = {"first": MODEL, "second": {"inside": MODEL.clone(dropout=0.5)}}
+    assert build(describe(models_by_name)) == models_by_name
+
+
 def test_a_net_whose_model_was_not_recorded_is_refused(tmp_path):
     players = models.Generator((4,), channels=1, start=4), models.Discriminator((4,), start=4)
     learner = resident(gan.learner(*players, optax.sgd(0.1), optax.sgd(0.1), latents=3), 8, order.rows)
